@@ -1,0 +1,9 @@
+/**
+ * The ground: what every floor may use and nothing else does twice. A closed list: errors, assert,
+ * clock, bytes. Nothing here does I/O or knows what Redis is.
+ */
+export { assert } from './assert.ts';
+export { ByteBuilder } from './byte-builder.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { CodedError, type ErrorCode, type ErrorDetails, ERRORS, isCoded } from './errors.ts';
+export { printableBytes } from './printable-bytes.ts';
