@@ -35,7 +35,7 @@ export class ByteBuilder {
     const size = end - start;
     this.reserve(size);
     if (size < 24) {
-      for (let i = 0; i < size; i++) this.bytes[this.length + i] = source[start + i] as number;
+      for (let i = 0; i < size; i++) this.bytes[this.length + i] = source[start + i];
     } else {
       this.bytes.set(source.subarray(start, end), this.length);
     }

@@ -43,6 +43,7 @@ export const ERRORS = {
   SOURCE_GARBAGE: { retryable: false, hint: 'Is there a proxy between Tidemark and the server?' },
   SOURCE_IDENTITY: { retryable: false, hint: 'Choose another --source name, or pass --adopt' },
   SOURCE_UNSUPPORTED: { retryable: false, hint: 'See docs/sources.md for what can be a source' },
+  REPLICA_UNAVAILABLE: { retryable: true, hint: 'Use --from auto or --from master' },
   RATE_LIMIT_HARM: { retryable: true, hint: 'Raise --rate, or pass --spool' },
 
   // The repository and its storage
