@@ -8,7 +8,7 @@ import { writeJsonText } from './json-text.ts';
  * it then closes a line that ends inside a group and begins another behind its empty entries.
  */
 export function writeStreamEnd(out: ByteBuilder, info: StreamInfo, cut: () => boolean): void {
-  out.ascii(`],"length":"${info.length}","lastId":${id(info.lastId)}`);
+  out.ascii(`],"lastId":${id(info.lastId)}`);
   out.ascii(`,"firstId":${id(info.firstId)},"maxDeletedId":${id(info.maxDeletedId)}`);
   out.ascii(`,"entriesAdded":${counter(info.entriesAdded)},"groups":[`);
   let first = true;

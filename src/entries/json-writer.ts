@@ -258,7 +258,7 @@ export class JsonLineWriter implements ValueSink {
     const out = this.#out;
     if (this.#cutPending || out.length - this.#lineStart > PART_BYTES * 2) {
       out.ascii(']}');
-      this.#cut(',"entryMore":true');
+      this.#cut(`,"entryMore":${this.#pairsLeft}`);
       out.append(this.#reopening.bytes, 0, this.#reopening.length);
     } else if (out.bytes[out.length - 1] === 0x5d) out.byte(COMMA);
     out.byte(0x5b);
@@ -303,8 +303,8 @@ export class JsonLineWriter implements ValueSink {
     if (total !== NONE) members += `,"elementBytes":${total}`;
     if (this.#kind === 'array') out.byte(0x5d);
     else if (this.#kind === 'stream') {
-      out.ascii(isName ? ',null]]}' : ']]}');
-      members += ',"entryMore":true';
+      out.ascii(']]}');
+      members += `,"entryMore":${this.#pairsLeft}`;
     } else if (isName) out.ascii(':null');
     this.#cut(members);
   }
@@ -316,7 +316,7 @@ export class JsonLineWriter implements ValueSink {
     else if (this.#kind === 'array') out.append(this.#reopening.bytes, 0, this.#reopening.length);
     else if (this.#kind === 'stream') {
       out.append(this.#reopening.bytes, 0, this.#reopening.length);
-      out.ascii(this.#slot === VALUE ? '["",' : '[');
+      out.byte(0x5b);
     } else if (this.#kind === 'hash' && this.#slot === VALUE) {
       this.#nameStart = out.length;
       out.ascii('""');

@@ -3,7 +3,13 @@ import { TYPE } from '../format.ts';
 import { formatDouble } from '../numbers/format-double.ts';
 import { canonicalInt, parseCanonicalInt } from '../numbers/int-text.ts';
 import { parseDouble } from '../numbers/parse-double.ts';
-import { appendBigLength, appendRawString, lengthBytes, writeInt32, writeLength } from './length.ts';
+import {
+  appendBigLength,
+  appendRawString,
+  lengthBytes,
+  writeInt32,
+  writeLength,
+} from './length.ts';
 import type { ValueBuffer } from './value-buffer.ts';
 
 const TAG_STRING = 0;

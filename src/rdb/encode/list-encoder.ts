@@ -1,7 +1,13 @@
 import { assert } from '../../base/index.ts';
 import { TYPE } from '../format.ts';
 import { CompactBox } from './compact-box.ts';
-import { appendLength, appendRawString, appendString, reserveLength, settleLength } from './length.ts';
+import {
+  appendLength,
+  appendRawString,
+  appendString,
+  reserveLength,
+  settleLength,
+} from './length.ts';
 import { LIMIT } from './target-format.ts';
 import type { ValueBuffer } from './value-buffer.ts';
 

@@ -5,7 +5,7 @@ import { appendBigLength, appendLength } from './length.ts';
 import { StreamNodeBuilder } from './stream-node-builder.ts';
 import { appendStreamGroups, appendStreamIdmp, hasNacked, isPlainIdmp } from './stream-tail.ts';
 import { LIMIT } from './target-format.ts';
-import type { ValueBuffer } from './value-buffer.ts';
+import { DRAIN_BYTES, type ValueBuffer } from './value-buffer.ts';
 
 const ZERO: StreamId = { ms: 0n, seq: 0n };
 
@@ -36,7 +36,10 @@ export class StreamEncoder {
 
   entry(msHigh: number, msLow: number, seqHigh: number, seqLow: number, pairs: number): void {
     const nodes = this.#nodes;
-    if (nodes.isOpen && this.#isFull()) nodes.closeNode();
+    if (nodes.isOpen && this.#isFull()) {
+      nodes.closeNode();
+      this.#drain();
+    }
     if (this.#entries === 0) this.#firstId.set([msHigh, msLow, seqHigh, seqLow]);
     this.#entries++;
     nodes.entry(msHigh, msLow, seqHigh, seqLow, pairs);
@@ -49,14 +52,31 @@ export class StreamEncoder {
   #isFull(): boolean {
     const nodes = this.#nodes;
     if (this.#entriesPerNode > 0) return nodes.nodeEntries >= this.#entriesPerNode;
-    return (
-      nodes.nodeEntries >= LIMIT.streamNodeEntries || nodes.nodeBytes >= LIMIT.streamNodeBytes
-    );
+    return nodes.nodeEntries >= LIMIT.streamNodeEntries || nodes.nodeBytes >= LIMIT.streamNodeBytes;
+  }
+
+  /**
+   * Lets closed nodes out of a large stream. How many nodes there will be is said before the first
+   * of them, so that from then on each takes the same number of entries; and so is the type, before
+   * anything is known that only newer types hold: the newest.
+   */
+  #drain(): void {
+    const buffer = this.#buffer;
+    const { nodes } = this.#nodes;
+    if (!buffer.canDrain || this.#declared < 0 || buffer.out.length < DRAIN_BYTES) return;
+    if (!buffer.draining) {
+      const usual = Math.round(this.#entries / nodes);
+      this.#entriesPerNode = Math.min(Math.max(usual, 1), LIMIT.streamNodeEntries);
+      const left = Math.max(0, this.#declared - this.#entries);
+      this.#nodesPromised = nodes + Math.ceil(left / this.#entriesPerNode);
+      this.#type = buffer.format.streamType;
+      buffer.sealCounted(this.#type, this.#nodesPromised);
+    }
+    buffer.drain();
   }
 
   end(info: StreamInfo): void {
     const buffer = this.#buffer;
-    if (!buffer.representable) return;
     this.#nodes.closeNode();
     if (buffer.draining) {
       assert(this.#entries === this.#declared, 'a stream has as many entries as its producer said');

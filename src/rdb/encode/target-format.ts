@@ -25,6 +25,8 @@ export type TargetFormat = {
   readonly fieldExpiry: 'none' | Dialect;
   readonly arrays: boolean;
   readonly functions: boolean;
+  /** The one module type that is built in (Redis 8.0). */
+  readonly vectorSets: boolean;
 };
 
 /** Sizes up to which servers keep compact encodings by default. */
@@ -42,7 +44,9 @@ export const LIMIT = {
 
 /** `7.0.15` as 70015: two digits each for minor and patch. */
 export function versionNumber(text: string): number {
-  const [major = 0, minor = 0, patch = 0] = text.split('.').map((part) => Number.parseInt(part, 10));
+  const [major = 0, minor = 0, patch = 0] = text
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
   const number = major * 10000 + (minor || 0) * 100 + (patch || 0);
   assert(Number.isInteger(number), `${text} is no version`);
   return number;
@@ -70,7 +74,8 @@ const REDIS_VERSIONS: readonly (readonly [number, number])[] = [
 
 /** How values for that server are encoded; `version` as `versionNumber` gives it (7.0.15 = 70015). */
 export function targetFormat(family: ServerFamily, version: number): TargetFormat {
-  return formatOfRdb(family, rdbVersionOf(family, version));
+  const format = formatOfRdb(family, rdbVersionOf(family, version));
+  return { ...format, vectorSets: family === 'redis' && version >= 80000 };
 }
 
 /** As `targetFormat`, for files and replicas of which only the RDB version is known. */
@@ -94,6 +99,7 @@ export function formatOfRdb(family: ServerFamily, rdbVersion: number): TargetFor
     fieldExpiry,
     arrays: redis >= 14,
     functions: redis >= 10,
+    vectorSets: redis >= 12,
   };
 }
 

@@ -42,6 +42,7 @@ export class ValueBuffer {
     this.out.clear();
     this.out.length = HEADROOM;
     this.start = HEADROOM;
+    this.type = -1;
     this.inexact.length = 0;
     this.representable = true;
     this.draining = false;

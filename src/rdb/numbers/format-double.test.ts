@@ -2,11 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DOUBLE_TEXT_BYTES, formatDouble } from './format-double.ts';
 import { parseDouble } from './parse-double.ts';
-import {
-  floorLog10Pow2,
-  floorLog10ThreeQuartersPow2,
-  floorLog2Pow10,
-} from './shortest-digits.ts';
+import { floorLog10Pow2, floorLog10ThreeQuartersPow2, floorLog2Pow10 } from './shortest-digits.ts';
 
 const out = Buffer.alloc(64);
 
@@ -39,7 +35,8 @@ function distributions(seed: number): Record<string, () => number> {
     'unit interval': () => (next() * 2097152 + (next() >>> 11)) / 2 ** 53,
     'short decimals': () => (next() % 1_000_000_000) / 10 ** (next() % 12),
     'sums of short decimals': () => (next() % 100_000) / 100 + (next() % 1000) / 1000,
-    'around powers of two': () => fromBits((next() % 2047) << 20, 0) * (1 + (next() % 3) * 2 ** -52),
+    'around powers of two': () =>
+      fromBits((next() % 2047) << 20, 0) * (1 + (next() % 3) * 2 ** -52),
     'large integers': () => (next() * 4294967296 + next()) * 2 ** (next() % 40),
     subnormals: () => fromBits(next() >>> (12 + (next() % 20)), next()),
     'powers of ten': () => Number(`${1 + (next() % 99)}e${(next() % 600) - 300}`),
@@ -75,7 +72,15 @@ describe('formatDouble', () => {
   test('keeps negative zero and the extremes', () => {
     assert.equal(text(0), '0');
     assert.equal(text(-0), '-0.0');
-    for (const v of [Number.MAX_VALUE, Number.MIN_VALUE, 2 ** 53, 2 ** 53 - 1, 2 ** 63, 1e21, 1e-6]) {
+    for (const v of [
+      Number.MAX_VALUE,
+      Number.MIN_VALUE,
+      2 ** 53,
+      2 ** 53 - 1,
+      2 ** 63,
+      1e21,
+      1e-6,
+    ]) {
       assert.equal(text(v), String(v));
       assert.equal(text(-v), String(-v));
     }

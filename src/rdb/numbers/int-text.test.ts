@@ -73,7 +73,22 @@ describe('parseCanonicalInt', () => {
   });
 
   test('refuses whatever a server would not print', () => {
-    const texts = ['', '-', '+1', '-0', '00', '007', '01', '1.0', ' 1', '1 ', '1a', 'a', '--1', '0x1'];
+    const texts = [
+      '',
+      '-',
+      '+1',
+      '-0',
+      '00',
+      '007',
+      '01',
+      '1.0',
+      ' 1',
+      '1 ',
+      '1a',
+      'a',
+      '--1',
+      '0x1',
+    ];
     texts.push('9223372036854775808', '-9223372036854775809', '99999999999999999999', '1e3', '0-');
     texts.push('123456789012345678x', '18446744073709551616', '-99999999999999999999');
     for (const text of texts) assert.equal(parse(text), false, text);

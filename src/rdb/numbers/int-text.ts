@@ -71,11 +71,7 @@ function writeSmall(value: number, out: Uint8Array, at: number): number {
 export function writeUnsigned(value: number, out: Uint8Array, at: number): number {
   if (value < 100000000) return writeSmall(value | 0, out, at);
   const high = Math.floor(value / 100000000);
-  return writeEightDigits(
-    (value - high * 100000000) | 0,
-    out,
-    writeSmall(high | 0, out, at),
-  );
+  return writeEightDigits((value - high * 100000000) | 0, out, writeSmall(high | 0, out, at));
 }
 
 /** Writes a safe integer; returns the position behind its text. Needs INT64_TEXT_BYTES of room. */

@@ -43,7 +43,21 @@ describe('parseDouble', () => {
   });
 
   test('gives NaN for nan and for what is no number', () => {
-    const words = ['nan', '-nan', '', '-', '+', '.', 'e5', '1e', '1e+', '1x', 'infx', '1.2.3', '--1'];
+    const words = [
+      'nan',
+      '-nan',
+      '',
+      '-',
+      '+',
+      '.',
+      'e5',
+      '1e',
+      '1e+',
+      '1x',
+      'infx',
+      '1.2.3',
+      '--1',
+    ];
     for (const text of [...words, ' 1', '1 ', '0x10', '1e5.']) {
       assert.ok(Number.isNaN(parse(text)), text);
     }

@@ -31,7 +31,7 @@ export function parseDouble(bytes: Uint8Array, start: number, end: number): numb
       const digit = bytes[p] - ZERO;
       if (digit < 0 || digit > 9) break;
       mantissa = mantissa * 10 + digit;
-        seen++;
+      seen++;
     }
     places = p - point - 1;
   }

@@ -1,0 +1,127 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { CodedError } from '../../base/index.ts';
+
+/**
+ * One zstd frame of known lengths (RFC 8878), in and out. node:zlib silently returns only the first
+ * of several frames, and never says where it ended, so `decodeFrame` walks the frame itself first:
+ *
+ *   magic 28 B5 2F FD | descriptor 1 | window 0-1 | dictionary 0-4 | content size 0-8
+ *   { block header 3: last 1 bit, type 2 bits, size 21 bits | content }…  checksum 0 or 4
+ */
+const MAGIC = 0xfd2fb528;
+const LEVEL = 1;
+
+/** What RFC 8878 asks every decoder to accept. Level 1 needs 512 KiB. */
+const MAX_WINDOW_BYTES = 8 << 20;
+
+const BLOCK_RLE = 1;
+const BLOCK_RESERVED = 3;
+
+/** Compresses into one frame that says its content size. */
+export function encodeFrame(raw: Uint8Array): Buffer {
+  return zstdCompressSync(raw, {
+    chunkSize: compressBound(raw.length),
+    params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
+    pledgedSrcSize: raw.length,
+  });
+}
+
+/**
+ * Decodes exactly one frame that spans all of `stored` and holds exactly `rawLength` bytes; throws
+ * OBJECT_CORRUPT otherwise. Allocates `rawLength` bytes and a window of at most 8 MiB, and only when
+ * the frame itself claims that content size.
+ */
+export function decodeFrame(stored: Uint8Array, rawLength: number): Buffer {
+  const frame = measureFrame(stored);
+  if (frame.length !== stored.length) {
+    throw corrupt(`the frame ends at ${frame.length} of ${stored.length} bytes`, frame.length);
+  }
+  if (frame.contentSize !== rawLength) {
+    throw corrupt(`the frame holds ${frame.contentSize} bytes, ${rawLength} were expected`, 0);
+  }
+  if (frame.windowSize > MAX_WINDOW_BYTES) {
+    throw corrupt(`the frame needs a window of ${frame.windowSize} bytes`, 5);
+  }
+  let raw: Buffer;
+  try {
+    raw = zstdDecompressSync(stored, {
+      maxOutputLength: Math.max(rawLength, 1),
+      chunkSize: Math.max(rawLength, 64),
+    });
+  } catch (error) {
+    throw corrupt((error as Error).message, 0, error);
+  }
+  if (raw.length === rawLength) return raw;
+  throw corrupt(`the frame gave ${raw.length} bytes, ${rawLength} were expected`, 0);
+}
+
+type FrameMeasure = {
+  /** Bytes from the magic to the end of the frame. */
+  readonly length: number;
+  /** -1 where the frame does not say. */
+  readonly contentSize: number;
+  readonly windowSize: number;
+};
+
+/** Finds the end of the frame that begins `bytes`, without decoding. */
+export function measureFrame(bytes: Uint8Array): FrameMeasure {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 6 || view.getUint32(0, true) !== MAGIC) throw corrupt('no zstd frame', 0);
+  const descriptor = bytes[4];
+  if ((descriptor & 0x08) !== 0) throw corrupt('a reserved bit is set', 4);
+  if ((descriptor & 0x03) !== 0) throw corrupt('the frame needs a dictionary', 4);
+  const singleSegment = (descriptor & 0x20) !== 0;
+  const checksum = (descriptor & 0x04) !== 0 ? 4 : 0;
+  let at = singleSegment ? 5 : 6;
+  const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6];
+  if (at + sizeBytes > bytes.length) throw corrupt('the frame header is cut', at);
+  const contentSize = readContentSize(view, at, sizeBytes);
+  const windowSize = singleSegment ? contentSize : windowOf(bytes[5]);
+  at += sizeBytes;
+  for (let last = false; !last; ) {
+    if (at + 3 > bytes.length) throw corrupt('a block header is cut', at);
+    const header = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
+    last = (header & 1) !== 0;
+    const type = (header >>> 1) & 3;
+    if (type === BLOCK_RESERVED) throw corrupt('a block of unknown type', at);
+    at += 3 + (type === BLOCK_RLE ? 1 : header >>> 3);
+    if (at > bytes.length) throw corrupt('a block is cut', at);
+  }
+  at += checksum;
+  if (at > bytes.length) throw corrupt('the checksum is cut', at);
+  return { length: at, contentSize, windowSize };
+}
+
+/** The window descriptor: exponent in the upper five bits, eighths in the lower three. */
+function windowOf(descriptor: number): number {
+  const base = 2 ** (10 + (descriptor >>> 3));
+  return base + (base / 8) * (descriptor & 7);
+}
+
+function readContentSize(view: DataView, at: number, sizeBytes: number): number {
+  switch (sizeBytes) {
+    case 0:
+      return -1;
+    case 1:
+      return view.getUint8(at);
+    case 2:
+      return view.getUint16(at, true) + 256;
+    case 4:
+      return view.getUint32(at, true);
+    default:
+      return Number(view.getBigUint64(at, true));
+  }
+}
+
+/** ZSTD_compressBound: room for the worst case, so that the output comes in one piece. */
+function compressBound(size: number): number {
+  const margin = size < 128 * 1024 ? (128 * 1024 - size) >>> 11 : 0;
+  return Math.max(64, size + (size >>> 8) + margin);
+}
+
+function corrupt(found: string, offset: number, cause?: unknown): CodedError {
+  return new CodedError('OBJECT_CORRUPT', `Cannot decode a zstd frame: ${found}`, {
+    offset,
+    cause,
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * Backups at rest. A repository is a set of immutable objects in a storage, version 1 of
+ * docs/formats/repository.md: sources, manifests, data files made of blocks. Everything needed to
+ * restore is here and readable without Tidemark (`zstd -dc`, jq).
+ *
+ * Invariants: nothing is ever overwritten; state that changes is a numbered series; a backup exists
+ * when, and only when, its manifest does, and the manifest is written after every file it names is
+ * durable. What is read is checked (digests, bounds, sums) before anybody sees it. Not here: what
+ * the lines inside the blocks mean (src/entries/), and where bytes are kept (src/storage/).
+ *
+ * Writing: openRepository → ensureSource → BackupWriter.begin → shard().append → commit.
+ * Reading: openRepository → findSource → findBackup → readManifest → openDataFile → readBlock.
+ * For worker threads: sealBlock, openBlock, keySlot, slotRange, murmur3 are pure.
+ */
+export { type BackupListing, findBackup, listBackups, manifestDigest, readManifest } from './backups.ts';
+export { type BackupOptions, BackupWriter } from './backup-writer.ts';
+export {
+  BLOCK_BYTES,
+  MAX_BLOCK_BYTES,
+  openBlock,
+  type SealedBlock,
+  sealBlock,
+} from './data-file/block.ts';
+export {
+  type BlockRecord,
+  type FilterRecord,
+  MAX_SLOT_RANGES,
+} from './data-file/data-file-format.ts';
+export { checkDataFileHeader, type DataFileReader, openDataFile } from './data-file/data-file-reader.ts';
+export type { DataBlock } from './data-file/data-file-writer.ts';
+export { filterMayContain } from './data-file/key-filter.ts';
+export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';
+export { readInstanceRecord } from './instance-record.ts';
+export { Lease, type WantedLease } from './leases.ts';
+export { newBackupId, shardId } from './layout.ts';
+export {
+  type BackupFacts,
+  type DatabaseFacts,
+  type DataFileKind,
+  type DataFileRecord,
+  EVERYTHING,
+  type Manifest,
+  type Selection,
+  type ShardFacts,
+  type Totals,
+} from './records/manifest.ts';
+export { openRepository, type Repository, type RepositoryOptions } from './repository.ts';
+export type { ShardWriter } from './shard-writer.ts';
+export {
+  ensureSource,
+  findSource,
+  listSources,
+  type Source,
+  type SourceDescription,
+  type SourceKind,
+} from './sources.ts';
+export { readTopology, recordTopology, type Topology, type TopologyShard } from './topology.ts';

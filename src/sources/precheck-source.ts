@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CodedError, systemClock } from '../base/index.ts';
+import {
+  connect,
+  describeServer,
+  displayAddress,
+  infoNumber,
+  parseInfo,
+  type RedisAddress,
+  type RedisConnection,
+  type TlsOptions,
+} from '../redis/index.ts';
+import { replyPairs, replyText } from '../resp/index.ts';
+import { error, type Finding, ok } from './finding.ts';
+import { judgeSource } from './precheck-findings.ts';
+import { tryRights } from './precheck-rights.ts';
+import type { CommandNames } from './replication-options.ts';
+
+export type PrecheckOptions = {
+  readonly tls?: TlsOptions;
+  readonly commandNames?: CommandNames;
+  /** Bytes per second that the backup will be limited to. */
+  readonly rateBytesPerSecond?: number;
+  readonly connectTimeoutMs?: number;
+  /** How long to watch the history grow. Default 1,000. */
+  readonly watchMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+const PARAMETERS = [
+  'repl-diskless-sync',
+  'repl-diskless-sync-delay',
+  'client-output-buffer-limit',
+  'repl-timeout',
+  'repl-backlog-size',
+];
+
+/**
+ * Looks whether a server can be backed up and what could go wrong, changing nothing there. Every
+ * answer is a finding, also that it cannot be reached; throws only INTERRUPTED.
+ */
+export async function precheckSource(
+  address: RedisAddress,
+  options: PrecheckOptions = {},
+): Promise<Finding[]> {
+  try {
+    return await look(address, options);
+  } catch (failure) {
+    if (!(failure instanceof CodedError) || failure.code === 'INTERRUPTED') throw failure;
+    const id = failure.code === 'AUTH_FAILED' ? 'source.auth' : 'source.reach';
+    return [error(id, failure.message, failure.hint)];
+  }
+}
+
+async function look(address: RedisAddress, options: PrecheckOptions): Promise<Finding[]> {
+  const connectOptions = {
+    ...(options.tls && { tls: options.tls }),
+    ...(options.signal && { signal: options.signal }),
+    ...(options.connectTimeoutMs !== undefined && { connectTimeoutMs: options.connectTimeoutMs }),
+  };
+  const conn = await connect(address, connectOptions);
+  try {
+    const startedAt = systemClock.monotonic();
+    const identity = await describeServer(conn);
+    const config = await readConfig(conn);
+    const trial = await connect(address, connectOptions);
+    const rights = await tryRights(trial, identity, options.commandNames ?? {}).finally(() =>
+      trial.close(),
+    );
+    const watchMs = (options.watchMs ?? 1000) - (systemClock.monotonic() - startedAt);
+    if (identity.offset !== null && watchMs > 0) await watch(watchMs, options.signal);
+    const writeRate = await measureWrites(conn, identity.offset, startedAt);
+    const rateBytesPerSecond = options.rateBytesPerSecond ?? null;
+    return [
+      ok('source.reach', `Connected to ${displayAddress(address)}`),
+      ...judgeSource({ address, identity, rights, config, writeRate, rateBytesPerSecond }),
+    ];
+  } finally {
+    conn.close();
+  }
+}
+
+async function readConfig(conn: RedisConnection): Promise<Record<string, string>> {
+  const config: Record<string, string> = {};
+  const replies = await conn.pipeline(PARAMETERS.map((name) => ['CONFIG', 'GET', name]));
+  for (const reply of replies) {
+    for (const [name, value] of replyPairs(reply)) config[name] = replyText(value);
+  }
+  return config;
+}
+
+/** The history grows only while there is a backlog: before the first replica it stands at 0. */
+async function measureWrites(
+  conn: RedisConnection,
+  before: number | null,
+  startedAt: number,
+): Promise<number | null> {
+  if (before === null || before === 0) return null;
+  const reply = await conn.attempt(['INFO', 'replication']);
+  if (!(reply instanceof Buffer)) return null;
+  const after = infoNumber(parseInfo(reply.toString()), 'master_repl_offset');
+  if (after === null) return null;
+  return ((after - before) / (systemClock.monotonic() - startedAt)) * 1000;
+}
+
+async function watch(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(ms, undefined, signal ? { signal } : {});
+  } catch (cause) {
+    throw new CodedError('INTERRUPTED', 'Cannot finish the precheck: interrupted', { cause });
+  }
+}

@@ -1,0 +1,49 @@
+import type { Clock } from '../base/index.ts';
+
+/** A limit on received bytes, and what to do when it begins to harm the source. */
+export type RateLimit = {
+  /** At least MIN_RATE: a slower replica is dropped by the server as dead. */
+  readonly bytesPerSecond: number;
+  /** Default `lift`: go on at full speed, reported through `onLifted`. */
+  readonly onHarm?: 'lift' | 'abort';
+  readonly onLifted?: (reason: string) => void;
+  readonly bounds?: Partial<HarmBounds>;
+};
+
+export type HarmBounds = {
+  /** Copy-on-write memory of the source's child. Default 256 MiB. */
+  readonly copyOnWriteBytes: number;
+  /** Output buffers of the source's replicas, ours among them. Default 64 MiB. */
+  readonly replicaBufferBytes: number;
+};
+
+export const MIN_RATE = 64 << 10;
+
+const BURST_SECONDS = 0.25;
+
+/**
+ * Token bucket that allows debt: bytes that have come are accounted for afterwards, and the answer
+ * is how long to read nothing.
+ */
+export class TokenBucket {
+  readonly #rate: number;
+  readonly #clock: Clock;
+  #level: number;
+  #at: number;
+
+  constructor(bytesPerSecond: number, clock: Clock) {
+    this.#rate = bytesPerSecond;
+    this.#clock = clock;
+    this.#level = bytesPerSecond * BURST_SECONDS;
+    this.#at = clock.monotonic();
+  }
+
+  /** Takes `bytes`; gives the milliseconds to wait before reading more, 0 for none. */
+  take(bytes: number): number {
+    const now = this.#clock.monotonic();
+    const refill = ((now - this.#at) / 1000) * this.#rate;
+    this.#level = Math.min(this.#level + refill, this.#rate * BURST_SECONDS) - bytes;
+    this.#at = now;
+    return this.#level >= 0 ? 0 : (-this.#level / this.#rate) * 1000;
+  }
+}
