@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { ByteBuilder } from '../base/index.ts';
+import { ByteBuilder } from '../base/index.ts';
 
 /**
  * A Redis string as a JSON string (docs/formats/entries.md, strings): the text itself when it is
@@ -150,4 +150,11 @@ function writeBase64(out: ByteBuilder, bytes: Uint8Array, start: number, end: nu
     p += 4;
   }
   out.length = p;
+}
+
+/** The same without its quotes and escapes, as a string: for manifests and reports. */
+export function formatText(bytes: Uint8Array): string {
+  const out = new ByteBuilder(bytes.length + 16);
+  writeJsonText(out, bytes, 0, bytes.length);
+  return JSON.parse(out.view().toString('utf8')) as string;
 }

@@ -80,7 +80,7 @@ describe('parseAddress', () => {
 
   test('hides the password from logs, JSON and text', () => {
     const address = parseAddress('redis://bob:hunter2@h');
-    const shown = [inspect(address), JSON.stringify(address), `${address.password}`].join();
+    const shown = [inspect(address), JSON.stringify(address), String(address.password)].join();
     assert.doesNotMatch(shown, /hunter2/);
   });
 });

@@ -88,7 +88,8 @@ export function connectError(address: RedisAddress, error: Error): CodedError {
 
 /** The system's or OpenSSL's name of an error, empty when it has none. */
 export function codeOf(error: Error | null): string {
-  return (error as NodeJS.ErrnoException | null)?.code ?? '';
+  const code: unknown = error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
 }
 
 /** OpenSSL's and node's names for a broken handshake or a certificate that does not verify. */

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryStorage } from '../../test/fakes/memory-storage.ts';
-import { SAMPLE_KEYS, sampleFacts, smallBlock, writeSampleBackup } from '../../test/fakes/sample-backup.ts';
+import {
+  SAMPLE_KEYS,
+  sampleFacts,
+  smallBlock,
+  writeSampleBackup,
+} from '../../test/fakes/sample-backup.ts';
 import {
   BackupWriter,
   ensureSource,
@@ -28,7 +33,11 @@ function namesOf(storage: MemoryStorage, part: string): string[] {
 }
 
 async function begun(repository: Repository) {
-  const source = await ensureSource(repository, { name: 's', kind: 'standalone', marks: ['run:1'] });
+  const source = await ensureSource(repository, {
+    name: 's',
+    kind: 'standalone',
+    marks: ['run:1'],
+  });
   return await BackupWriter.begin(repository, source.id);
 }
 
@@ -38,11 +47,14 @@ describe('BackupWriter', () => {
     const manifest = await writeSampleBackup(repository);
     assert.deepEqual(await readManifest(repository, manifest.source, manifest.id), manifest);
     assert.equal(manifest.totals.keys, SAMPLE_KEYS.length + 1);
-    assert.deepEqual(manifest.files.map((file) => [file.shard, file.sequence]), [
-      ['00000', 1],
-      ['00000', 0],
-      ['08192', 1],
-    ]);
+    assert.deepEqual(
+      manifest.files.map((file) => [file.shard, file.sequence]),
+      [
+        ['00000', 1],
+        ['00000', 0],
+        ['08192', 1],
+      ],
+    );
     assert.equal(manifest.writer.version, '1.2.3');
     assert.deepEqual(namesOf(storage, '/begun/'), [], 'the heartbeat has ended');
     const instance = manifest.files.find((file) => file.kind === 'instance')!;
@@ -59,7 +71,10 @@ describe('BackupWriter', () => {
     assert.equal(first.predecessor, null);
     assert.equal(second.predecessor?.id, first.id);
     const listed = await listBackups(repository, first.source);
-    assert.deepEqual(listed.map((backup) => backup.id), [older.id, newer.id]);
+    assert.deepEqual(
+      listed.map((backup) => backup.id),
+      [older.id, newer.id],
+    );
   });
 
   test('lists nothing before commit and leaves nothing after abort', async () => {
@@ -82,7 +97,13 @@ describe('BackupWriter', () => {
     const { repository } = await opened();
     const writer = await begun(repository);
     await writer.shard('00000').append(smallBlock([{ db: 0, key: 'a' }]));
-    const facts = sampleFacts([{ db: 0, key: 'a' }, { db: 1, key: 'b' }], ['00000']);
+    const facts = sampleFacts(
+      [
+        { db: 0, key: 'a' },
+        { db: 1, key: 'b' },
+      ],
+      ['00000'],
+    );
     await assert.rejects(writer.commit(facts), /Bug in Tidemark: an inconsistent manifest/);
     await writer.abort();
     assert.deepEqual(await listBackups(repository, writer.source), []);
@@ -100,7 +121,10 @@ describe('BackupWriter', () => {
       }
       for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
       const left = namesOf(storage, '/begun/');
-      assert.deepEqual(left.map((name) => name.slice(-13)), [`${beat}.json`]);
+      assert.deepEqual(
+        left.map((name) => name.slice(-13)),
+        [`${beat}.json`],
+      );
     }
     await writer.abort();
   });
@@ -120,7 +144,11 @@ describe('findBackup', () => {
     const { id, source } = await writeSampleBackup(repository);
     const folder = `sources/${source}/backups/`;
     const manifest = storage.objects.get(`${folder}${id}.json`)!;
-    const others = ['20250101t000000z-aaaaaa', '20250101t000000z-aabbbb', '20991231t000000z-cccccc'];
+    const others = [
+      '20250101t000000z-aaaaaa',
+      '20250101t000000z-aabbbb',
+      '20991231t000000z-cccccc',
+    ];
     for (const other of others) storage.objects.set(`${folder}${other}.json`, manifest);
     const idOf = async (wanted: string) => (await findBackup(repository, source, wanted)).id;
     assert.equal(await idOf(id), id);
@@ -176,7 +204,9 @@ describe('parseManifest', () => {
     const changed = (change: Partial<Record<keyof Manifest, unknown>>) =>
       parseManifest(encodeDocument('tidemark-manifest', { ...manifest, ...change }), place);
     assert.deepEqual(changed({}), manifest);
-    const withFile = (change: object) => ({ files: [{ ...file, ...change }, ...manifest.files.slice(1)] });
+    const withFile = (change: object) => ({
+      files: [{ ...file, ...change }, ...manifest.files.slice(1)],
+    });
     const bad: Partial<Record<keyof Manifest, unknown>>[] = [
       { id: '20251122t123000z-7f3a2c' },
       { source: 'x-abc123' },

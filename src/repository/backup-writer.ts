@@ -5,12 +5,7 @@ import { MAX_SLOT_RANGES } from './data-file/data-file-format.ts';
 import { openDataFile } from './data-file/data-file-reader.ts';
 import { writeInstanceRecord } from './instance-record.ts';
 import { isShardId, manifestObject, newBackupId } from './layout.ts';
-import {
-  type BackupFacts,
-  type DataFileRecord,
-  type Manifest,
-  MAX_MANIFEST_BYTES,
-} from './records/manifest.ts';
+import { type BackupFacts, type DataFileRecord, type Manifest } from './records/manifest.ts';
 import {
   encodeManifest,
   findInconsistency,
@@ -170,11 +165,22 @@ export class BackupWriter {
     // What we could not read must not be written: the check costs nothing beside the backup.
     parseManifest(bytes, place);
     await storage.put(place.object, bytes, signal);
-    const stored = await storage.read(place.object, { maxBytes: MAX_MANIFEST_BYTES }, signal);
-    if (stored.equals(bytes)) return;
+    if (await this.#readsBack(place.object, bytes)) return;
+    await storage.remove(place.object).catch(() => {});
     throw new CodedError('OBJECT_CORRUPT', `Cannot read '${place.object}' back as it was written`, {
       object: place.object,
     });
+  }
+
+  /** A storage that cannot be reached now has still promised that the manifest is durable. */
+  async #readsBack(object: string, bytes: Buffer): Promise<boolean> {
+    try {
+      return (await this.#repository.storage.read(object)).equals(bytes);
+    } catch (error) {
+      if (isCoded(error, 'OBJECT_MISSING', 'OBJECT_CORRUPT')) return false;
+      if (isCoded(error)) return true;
+      throw error;
+    }
   }
 
   async #findPredecessor(signal?: AbortSignal): Promise<Manifest['predecessor']> {
@@ -207,6 +213,11 @@ export class BackupWriter {
 
   #manifestPlace() {
     const { source, id: backup } = this;
-    return { object: manifestObject(source, backup), repository: this.#repository.id, source, backup };
+    return {
+      object: manifestObject(source, backup),
+      repository: this.#repository.id,
+      source,
+      backup,
+    };
   }
 }

@@ -12,7 +12,13 @@
  * Reading: openRepository → findSource → findBackup → readManifest → openDataFile → readBlock.
  * For worker threads: sealBlock, openBlock, keySlot, slotRange, murmur3 are pure.
  */
-export { type BackupListing, findBackup, listBackups, manifestDigest, readManifest } from './backups.ts';
+export {
+  type BackupListing,
+  findBackup,
+  listBackups,
+  manifestDigest,
+  readManifest,
+} from './backups.ts';
 export { type BackupOptions, BackupWriter } from './backup-writer.ts';
 export {
   BLOCK_BYTES,
@@ -26,7 +32,11 @@ export {
   type FilterRecord,
   MAX_SLOT_RANGES,
 } from './data-file/data-file-format.ts';
-export { checkDataFileHeader, type DataFileReader, openDataFile } from './data-file/data-file-reader.ts';
+export {
+  checkDataFileHeader,
+  type DataFileReader,
+  openDataFile,
+} from './data-file/data-file-reader.ts';
 export type { DataBlock } from './data-file/data-file-writer.ts';
 export { filterMayContain } from './data-file/key-filter.ts';
 export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';

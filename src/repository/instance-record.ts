@@ -39,7 +39,7 @@ export async function* readInstanceRecord(
   repository: Repository,
   record: DataFileRecord,
   signal?: AbortSignal,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const reader = await openDataFile(repository.storage, record, signal);
   for (const index of reader.blocks.keys()) {
     const text = (await reader.readBlock(index, signal)).toString('utf8');

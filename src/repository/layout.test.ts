@@ -34,12 +34,15 @@ test('every object name is one that storages accept, below the folder it should 
       layout.begunFolder(SOURCE, BACKUP),
       1,
     ),
-    [`sources/${SOURCE}/log/00000/20261122t123000z-0123abcd/${SEGMENT}`]: layout.segmentObject(SOURCE, {
-      shard: '00000',
-      lineage: '20261122t123000z-0123abcd',
-      startOffset: 12345,
-      firstMs: 1795350600000,
-    }),
+    [`sources/${SOURCE}/log/00000/20261122t123000z-0123abcd/${SEGMENT}`]: layout.segmentObject(
+      SOURCE,
+      {
+        shard: '00000',
+        lineage: '20261122t123000z-0123abcd',
+        startOffset: 12345,
+        firstMs: 1795350600000,
+      },
+    ),
   };
   for (const [expected, name] of Object.entries(names)) {
     assert.equal(name, expected);
@@ -90,7 +93,11 @@ test('parseDataObject reads what dataFileObject and instanceObject write', () =>
   });
   const instance = layout.parseDataObject(layout.instanceObject(SOURCE, BACKUP, '00005'));
   assert.equal(instance?.kind, 'instance');
-  for (const bad of ['', 'repository.json', `sources/${SOURCE}/data/../../x/00000/00001.jsonl.zst`]) {
+  for (const bad of [
+    '',
+    'repository.json',
+    `sources/${SOURCE}/data/../../x/00000/00001.jsonl.zst`,
+  ]) {
     assert.equal(layout.parseDataObject(bad), undefined);
   }
 });

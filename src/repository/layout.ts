@@ -163,16 +163,16 @@ export function instanceObject(source: string, backup: string, shard: string): s
 /** What a name below data/ says about the file, or undefined where it is no such name. */
 export function parseDataObject(object: string): DataObjectName | undefined {
   const parts = object.split('/');
-  const [top, source, data, backup, shard, file] = parts as [string, ...string[]];
+  const [top, source, data, backup, shard, file] = parts;
   if (parts.length !== 6 || top !== 'sources' || data !== 'data') return undefined;
-  if (!isSourceId(source!) || !isBackupId(backup!) || !isShardId(shard!)) return undefined;
+  if (!isSourceId(source) || !isBackupId(backup) || !isShardId(shard)) return undefined;
   if (file === 'instance.jsonl.zst') {
-    return { source: source!, backup: backup!, shard: shard!, kind: 'instance', sequence: 0 };
+    return { source, backup, shard, kind: 'instance', sequence: 0 };
   }
-  const match = DATA_FILE.exec(file!);
+  const match = DATA_FILE.exec(file);
   if (match === null || Number(match[1]) < 1) return undefined;
   const sequence = Number(match[1]);
-  return { source: source!, backup: backup!, shard: shard!, kind: 'entries', sequence };
+  return { source, backup, shard, kind: 'entries', sequence };
 }
 
 export type DataObjectName = {

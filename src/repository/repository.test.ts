@@ -122,7 +122,11 @@ describe('sources', () => {
     await assert.rejects(findSource(repository), { code: 'SOURCE_NOT_FOUND' });
     const one = await ensureSource(repository, { ...orders, marks: ['run:1'] });
     assert.equal((await findSource(repository)).id, one.id);
-    const two = await ensureSource(repository, { name: 'cache', kind: 'cluster', marks: ['run:2'] });
+    const two = await ensureSource(repository, {
+      name: 'cache',
+      kind: 'cluster',
+      marks: ['run:2'],
+    });
     await assert.rejects(findSource(repository), (error: Error) => {
       assert.ok(error.message.includes(one.id) && error.message.includes('cache'));
       return (error as unknown as { code: string }).code === 'SOURCE_AMBIGUOUS';

@@ -44,10 +44,7 @@ export type SourceDescription = {
 };
 
 /** Every source of the repository, in order of id. */
-export async function listSources(
-  repository: Repository,
-  signal?: AbortSignal,
-): Promise<Source[]> {
+export async function listSources(repository: Repository, signal?: AbortSignal): Promise<Source[]> {
   const sources: Source[] = [];
   for (const id of await repository.storage.folders(SOURCES_FOLDER, signal)) {
     if (!isSourceId(id)) continue;

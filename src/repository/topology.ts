@@ -114,7 +114,8 @@ function flat({ shard, serverShardId, slots, nodes }: TopologyShard) {
 /** `…/20261122t123000123z.json` in Unix milliseconds. */
 function timeOf(object: string, source: string): number {
   const time = object.slice(topologyFolder(source).length).toUpperCase();
-  const [, y, mo, d, h, mi, s, ms] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})/.exec(time) as RegExpExecArray;
+  const [, y, mo, d, h, mi, s, ms] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})/.exec(
+    time,
+  ) as RegExpExecArray;
   return Date.parse(`${y}-${mo}-${d}T${h}:${mi}:${s}.${ms}Z`);
 }

@@ -15,8 +15,8 @@ export type PrecheckFacts = {
 };
 
 const GIB = 1 << 30;
-/** Redis 8 lists its own vector sets among the modules. */
-const BUILT_IN = new Set(['vectorset']);
+/** Redis 8 lists its own vector sets among the modules, Valkey 9 its Lua engine. */
+const BUILT_IN = new Set(['vectorset', 'lua']);
 const MIN_BACKLOG_SECONDS = 600;
 const MIN_REPL_TIMEOUT_SECONDS = 30;
 

@@ -5,5 +5,10 @@
  * the right to read. The formats are those of docs/formats/repository.md and data-file.md.
  */
 export { type Finding, FINDINGS, type FindingCode } from './findings.ts';
-export { verifyBackup, type VerifyOptions, type VerifyProgress, type VerifyReport } from './verify-backup.ts';
+export {
+  verifyBackup,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+} from './verify-backup.ts';
 export { type RepositoryReport, verifyRepository } from './verify-repository.ts';

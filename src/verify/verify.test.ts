@@ -77,7 +77,10 @@ describe('verifyBackup', () => {
         const repository = await openRepository(damaged, { mode: 'read' });
         const report = await verifyBackup(repository, manifest.source, manifest.id);
         const found = report.findings.filter((finding) => finding.object === file.name);
-        assert.ok(found.some((finding) => finding.code === 'file-digest'), `${file.name} at ${at}`);
+        assert.ok(
+          found.some((finding) => finding.code === 'file-digest'),
+          `${file.name} at ${at}`,
+        );
         assert.equal(found.length, report.findings.length);
       }
     }
@@ -170,16 +173,25 @@ describe('verifyRepository', () => {
     const report = await verifyRepository(repository);
     assert.equal(report.backups.length, 2);
     assert.deepEqual(report.findings, []);
-    assert.deepEqual(report.backups.flatMap((backup) => backup.findings), []);
+    assert.deepEqual(
+      report.backups.flatMap((backup) => backup.findings),
+      [],
+    );
     const name = (id: string) => `sources/${manifest.source}/backups/${id}.json`;
     const changed = storage.copy();
     changed.objects.get(name(manifest.id))!.bytes = Buffer.from('{}');
     const reader = await openRepository(changed, { mode: 'read' });
     const found = await verifyRepository(reader, { source: manifest.source });
-    assert.deepEqual(found.findings.map((finding) => finding.code), ['predecessor-changed']);
+    assert.deepEqual(
+      found.findings.map((finding) => finding.code),
+      ['predecessor-changed'],
+    );
     changed.objects.delete(name(manifest.id));
     const pruned = await verifyRepository(reader);
     assert.deepEqual(pruned.findings, [], 'a predecessor may be pruned');
-    assert.deepEqual(pruned.backups.map((backup) => backup.backup), [second.id]);
+    assert.deepEqual(
+      pruned.backups.map((backup) => backup.backup),
+      [second.id],
+    );
   });
 });

@@ -10,7 +10,7 @@ export type StorageUnderTest = {
 
 /** What every storage and every wrapper promises. `open` gives a fresh, empty one. */
 export function describeStorage(name: string, open: () => Promise<StorageUnderTest>): void {
-  const check = (title: string, body: (storage: Storage) => Promise<void>) =>
+  const check = (title: string, body: (storage: Storage) => Promise<void>): void => {
     test(title, async () => {
       const { storage, end } = await open();
       try {
@@ -19,6 +19,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
         await end?.();
       }
     });
+  };
 
   describe(`${name} as a Storage`, () => {
     check('put and read give the same bytes', async (storage) => {
@@ -122,7 +123,8 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
     });
 
     check('folders gives the next segments that have objects below', async (storage) => {
-      for (const name of ['x/a/1', 'x/a/2', 'x/b/c/d', 'x/e']) await storage.put(name, Buffer.of(1));
+      for (const name of ['x/a/1', 'x/a/2', 'x/b/c/d', 'x/e'])
+        await storage.put(name, Buffer.of(1));
       assert.deepEqual(await storage.folders('x/'), ['a', 'b']);
       assert.deepEqual(await storage.folders(''), ['x']);
       assert.deepEqual(await storage.folders('y/'), []);

@@ -88,7 +88,10 @@ describe('a backup that is stopped at any call of the storage', () => {
       const made = await tryBackup(new FaultyStorage(copy, plan));
       const left = [...copy.objects.keys()].filter((name) => !before.has(name));
       if (made === undefined) {
-        assert.deepEqual(left.filter((name) => name.includes('/backups/')), []);
+        assert.deepEqual(
+          left.filter((name) => name.includes('/backups/')),
+          [],
+        );
         const data = left.filter((name) => name.includes('/data/'));
         assert.ok(data.length <= 1, `${index}: ${data.join()}`);
       }

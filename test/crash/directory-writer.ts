@@ -12,7 +12,8 @@ for (let i = 0; ; i++) {
   const digest = createHash('sha256').update(bytes).digest('hex');
   const name = `objects/${i % 7}/${digest}`;
   const writer = await storage.create(name);
-  for (let at = 0; at < bytes.length; at += 30_000) await writer.write(bytes.subarray(at, at + 30_000));
+  for (let at = 0; at < bytes.length; at += 30_000)
+    await writer.write(bytes.subarray(at, at + 30_000));
   await writer.commit();
   writeSync(1, `${name}\n`);
 }

@@ -4,9 +4,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { parseAddress, type RedisAddress } from '../../src/redis/index.ts';
 import { ReplyDecoder, replyText } from '../../src/resp/index.ts';
 
-/** What to say to a command: bytes, silence, or the end of the connection. */
-export type Answer = string | 'SILENCE' | 'CLOSE';
-
 /** How the fake behaves; every fault is off by default. */
 export type FakePlan = {
   readonly rdb?: Buffer;
@@ -14,8 +11,11 @@ export type FakePlan = {
   readonly framing?: 'length' | 'mark';
   /** Whether `REPLCONF rdb-only` is known. Default true. */
   readonly knowsRdbOnly?: boolean;
-  /** Answers by command name in upper case ("REPLCONF VERSION" before "REPLCONF"). */
-  readonly answers?: Readonly<Record<string, Answer>>;
+  /**
+   * Answers by command name in upper case ("REPLCONF VERSION" before "REPLCONF"): bytes, `SILENCE`,
+   * or `CLOSE` for the end of the connection.
+   */
+  readonly answers?: Readonly<Record<string, string>>;
   /** Refusals of PSYNC, one per connection, before it is granted. */
   readonly refusals?: readonly string[];
   /** Bare line feeds before each line after PSYNC. */
@@ -97,7 +97,7 @@ export class FakeRedis {
       if (!Array.isArray(reply)) throw new Error('The fake takes commands only');
       this.#onCommand(socket, link, reply.map(replyText));
     });
-    socket.on('data', (bytes) => decoder.push(bytes as Buffer));
+    socket.on('data', (bytes) => decoder.push(bytes));
   }
 
   #onCommand(socket: Socket, link: Link, words: string[]): void {

@@ -57,7 +57,8 @@ export class FaultyStorage implements Storage {
       get size() {
         return writer.size;
       },
-      write: (chunk, writeSignal) => this.#go('write', name, () => writer.write(chunk, writeSignal)),
+      write: (chunk, writeSignal) =>
+        this.#go('write', name, () => writer.write(chunk, writeSignal)),
       commit: (commitSignal) => this.#go('commit', name, () => writer.commit(commitSignal)),
       abort: () => writer.abort(),
     };

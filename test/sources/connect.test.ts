@@ -14,15 +14,12 @@ import { FakeRedis } from '../fakes/fake-redis.ts';
 import { type RunningServer, startServer } from '../support/servers.ts';
 
 async function refuses(url: string, options: ConnectOptions, code: ErrorCode, hint?: RegExp) {
-  const error = await connect(parseAddress(url), { connectTimeoutMs: 500, ...options }).then(
-    (conn) => {
-      conn.close();
-      assert.fail(`connected, expected ${code}`);
-    },
-    (e: unknown) => e,
-  );
-  assert.ok(isCoded(error, code), `${String(error)}, expected ${code}`);
-  if (hint) assert.match(error.hint, hint);
+  const connecting = connect(parseAddress(url), { connectTimeoutMs: 500, ...options });
+  await assert.rejects(connecting, (error) => {
+    assert.ok(isCoded(error, code), `${String(error)}, expected ${code}`);
+    if (hint) assert.match(error.hint, hint);
+    return true;
+  });
 }
 
 describe('connect, with TLS', () => {

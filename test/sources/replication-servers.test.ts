@@ -78,6 +78,8 @@ for (const name of SERVER_NAMES) {
       assert.equal(diskless.origin.framing, 'mark');
       assert.equal(diskless.origin.rdbOnly, isAtLeast(binary, 6, 2));
       assertWholeRdb(diskless.payload);
+      const isOwnFormat = binary.family === 'valkey' && isAtLeast(binary, 9);
+      assert.equal(diskless.payload.toString('latin1', 0, 6) === 'VALKEY', isOwnFormat);
 
       const fromDisk = await receive(server, { announceEof: false });
       assert.equal(fromDisk.origin.framing, 'length');
@@ -148,12 +150,12 @@ describe('a server', () => {
       conn.command(['DEBUG', 'POPULATE', 100_000, 'k', 500], { timeoutMs: 30_000 }),
     );
     const source = await openReplication(parseAddress(server.url));
-    let killed: Promise<void> | null = null;
+    const killed: Promise<void>[] = [];
     const started = source.start(() => {
-      killed ??= server.kill();
+      if (killed.length === 0) killed.push(server.kill());
     });
     await assert.rejects(started, (e) => isCoded(e, 'SOURCE_LOST'));
-    await killed;
+    await Promise.all(killed);
   });
 
   test('that is a replica without its master refuses, and is asked again in vain', async (t) => {

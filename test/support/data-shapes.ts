@@ -9,8 +9,8 @@ export { type RandomLoad, writeLoad } from './random-load.ts';
 
 /**
  * Fills a live server, of any version, with every type, encoding and edge case that it supports.
- * The same seed gives the same data on the same version, except for what a server makes itself (times
- * of consumers, ids of idempotent stream entries).
+ * The same seed gives the same data on the same version, except for what a server makes itself
+ * (times of consumers, ids of idempotent stream entries).
  */
 export type FillOptions = {
   readonly seed?: number;
@@ -30,7 +30,7 @@ export type FillContext = {
   readonly facts: ServerFacts;
   readonly options: Required<FillOptions>;
   /** Whether the server is Redis of this version, or a Valkey of the other. */
-  supports(redis: readonly [number, number], valkey: number | null): boolean;
+  readonly supports: (redis: readonly [number, number], valkey: number | null) => boolean;
 };
 
 /** 2100-01-01. */
@@ -123,11 +123,21 @@ function fillSmall({ pipe }: FillContext, db: number): void {
 
 function fillBig({ pipe, random, facts }: FillContext): void {
   const mebi = 1 << 20;
-  const text = Buffer.from('Kurz, aber größer als gedacht: 日本語 😀. '.repeat(50_000)).subarray(0, mebi + 3);
+  const text = Buffer.from('Kurz, aber größer als gedacht: 日本語 😀. '.repeat(50_000)).subarray(
+    0,
+    mebi + 3,
+  );
   pipe.pipe('SET', 'big:random', random.bytes(3 * mebi + 17));
   pipe.pipe('SET', 'big:exact', Buffer.alloc(mebi, 'x'));
   pipe.pipe('SET', 'big:text', text);
-  pipe.pipe('RPUSH', 'big:list', 'before', random.bytes(2 * mebi + 1), 'after', Buffer.alloc(mebi, 'y'));
+  pipe.pipe(
+    'RPUSH',
+    'big:list',
+    'before',
+    random.bytes(2 * mebi + 1),
+    'after',
+    Buffer.alloc(mebi, 'y'),
+  );
   pipe.pipe('SADD', 'big:set', 'small', random.bytes(mebi + 1));
   pipe.pipe('ZADD', 'big:zset', 1, 'small', 2.5, Buffer.alloc(mebi + 9, 'm'));
   pipe.pipe('HSET', 'big:hash', 'a', '1', 'b', text, random.bytes(mebi + 2), 'long name', 'c', '2');
@@ -188,7 +198,8 @@ async function fillBulk({ pipe, random, facts }: FillContext, count: number): Pr
         pipe.pipe('ZADD', key, ...words.flatMap((word) => [random.below(10_000) / 8, word]));
         break;
       case 4:
-        if (facts.major >= 5) pipe.pipe('XADD', key, `${1_700_000_000_000 + i}-0`, 'f', ...words.slice(0, 1));
+        if (facts.major >= 5)
+          pipe.pipe('XADD', key, `${1_700_000_000_000 + i}-0`, 'f', ...words.slice(0, 1));
         else pipe.pipe('SET', key, i);
         break;
       default:

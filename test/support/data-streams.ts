@@ -13,14 +13,30 @@ export function fillStreams(context: FillContext): void {
 function fillEntries({ pipe, random }: FillContext): void {
   pipe.pipe('XADD', 'stream:one', '1-1', 'f', 'v');
   for (let i = 1; i <= 350; i++) {
-    pipe.pipe('XADD', 'stream:same-fields', `${1000 + i}-0`, 'temperature', i % 40, 'host', `h${i % 5}`);
-    const pairs = Array.from({ length: random.between(1, 5) }, () => [random.word(3), random.word(9)]);
+    pipe.pipe(
+      'XADD',
+      'stream:same-fields',
+      `${1000 + i}-0`,
+      'temperature',
+      i % 40,
+      'host',
+      `h${i % 5}`,
+    );
+    const pairs = Array.from({ length: random.between(1, 5) }, () => [
+      random.word(3),
+      random.word(9),
+    ]);
     pipe.pipe('XADD', 'stream:mixed', `${1000 + Math.floor(i / 3)}-${i}`, ...pairs.flat());
   }
   for (let i = 1; i <= 120; i++) {
     pipe.pipe('XADD', 'stream:falling-seq', `${i}-${1000 - i}`, 'f', i);
   }
-  for (const id of ['0-1', '5-0', '5-18446744073709551615', '18446744073709551615-18446744073709551614']) {
+  for (const id of [
+    '0-1',
+    '5-0',
+    '5-18446744073709551615',
+    '18446744073709551615-18446744073709551614',
+  ]) {
     pipe.pipe('XADD', 'stream:huge-ids', id, 'f', id);
   }
   for (const [i, text] of EDGE_TEXTS.entries()) {
@@ -54,7 +70,19 @@ function fillGroups({ pipe, facts }: FillContext): void {
   read('workers', 'base64:AA==', 2);
   read('in the middle', 'carol', 5);
   pipe.pipe('XACK', key, 'workers', '1-0', '2-0', '12-0');
-  pipe.pipe('XCLAIM', key, 'workers', 'bob', 0, '5-0', '6-0', 'TIME', 1_700_000_000_000, 'RETRYCOUNT', 9);
+  pipe.pipe(
+    'XCLAIM',
+    key,
+    'workers',
+    'bob',
+    0,
+    '5-0',
+    '6-0',
+    'TIME',
+    1_700_000_000_000,
+    'RETRYCOUNT',
+    9,
+  );
   pipe.pipe('XDEL', key, '4-0', '13-0', '60-0');
   if (facts.valkey || facts.major > 6 || (facts.major === 6 && facts.minor >= 2)) {
     pipe.pipe('XGROUP', 'CREATECONSUMER', key, 'workers', 'idle from the start');
@@ -72,7 +100,17 @@ function fillOddGroups({ pipe, supports }: FillContext): void {
   for (let i = 1; i <= 400; i++) pipe.pipe('XADD', 'stream:many-pending', `${i}-0`, 'f', i);
   pipe.pipe('XGROUP', 'CREATE', 'stream:many-pending', 'g', 0);
   for (let i = 0; i < 20; i++) {
-    pipe.pipe('XREADGROUP', 'GROUP', 'g', `c${i % 7}`, 'COUNT', 20, 'STREAMS', 'stream:many-pending', '>');
+    pipe.pipe(
+      'XREADGROUP',
+      'GROUP',
+      'g',
+      `c${i % 7}`,
+      'COUNT',
+      20,
+      'STREAMS',
+      'stream:many-pending',
+      '>',
+    );
   }
   if (supports([7, 0], 7)) {
     pipe.pipe('XGROUP', 'CREATE', 'stream:one', 'counted', '1-1', 'ENTRIESREAD', 1);

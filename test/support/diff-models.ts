@@ -127,7 +127,7 @@ function diffValue(expected: ValueModel, actual: ValueModel, options: DiffOption
   }
 }
 
-/** A decoded backup carries a vector set as the payload of a module; only a server can look inside. */
+/** A decoded backup carries a vector set as a module's payload; only a server can look inside. */
 function isVectorSet(value: ValueModel): boolean {
   return value.kind === 'vectorset' || (value.kind === 'opaque' && value.name === 'vectorset');
 }

@@ -21,8 +21,8 @@ import { type Json, JsonNumber, type JsonObject, parseStrictJson } from './stric
 
 /**
  * Reads Tidemark's JSON Lines into the comparable model. It shares nothing with the product's own
- * parser and checks what a reader may rely on: no unknown or duplicate members, parts contiguous and
- * complete, counts right, no key twice.
+ * parser and checks what a reader may rely on: no unknown or duplicate members, parts contiguous
+ * and complete, counts right, no key twice.
  */
 export type JsonLinesOptions = {
   /** Demand the form that Tidemark itself writes: member order, no spaces, shortest string form. */
@@ -46,7 +46,7 @@ const MEMBER_ORDER = [
   ['expireAt'],
   ['idleSeconds', 'frequency'],
   ['keyMeta'],
-  ['part', 'more', 'bytes', 'elements', 'elementMore', 'elementBytes'],
+  ['part', 'more', 'bytes', 'elements', 'elementMore', 'elementBytes', 'entryMore'],
   ['fieldExpireAt'],
   ['value'],
 ];
@@ -200,7 +200,13 @@ function readValue(type: string, parts: Line[]): ValueModel {
 function toStreamPart(line: Line): StreamPart {
   const value = line.members.get('value');
   if (!(value instanceof Map)) throw new Error('The value of a stream is not an object');
-  return { value, cut: line.members.get('elementMore') ?? false, text: (v) => readText(v, line) };
+  const pairsLeft = line.members.get('entryMore');
+  return {
+    value,
+    cut: line.members.get('elementMore') ?? false,
+    pairsLeft: pairsLeft === undefined ? undefined : readInteger(pairsLeft),
+    text: (v) => readText(v, line),
+  };
 }
 
 function readStringParts(parts: Line[]): Bytes {
@@ -236,8 +242,9 @@ function readItems(parts: Line[]): Bytes[] {
 type Joined = { name: Bytes; lastName: Bytes; values: Json[]; lines: Line[]; expireAt?: number };
 
 /**
- * Members of an object over several lines. After `"elementMore":"field"` the next line's first name
- * continues the name; after `true` or `"value"` it repeats the name and continues the value.
+ * Members of an object over several lines. After `"elementMore":"name"` (the cut name stands there
+ * with `null`) the next line's first name continues it; after `true` that name is empty or
+ * repeated, and its value continues the value.
  */
 function joinMembers(parts: Line[]): Joined[] {
   const joined: Joined[] = [];
@@ -271,8 +278,11 @@ function joinMembers(parts: Line[]): Joined[] {
 }
 
 function continueMember(member: Joined, name: Bytes, item: Json, line: Line, cut: Json): void {
-  if (cut === 'field') member.name += name;
-  else if (name !== member.name && name !== member.lastName) {
+  if (cut === 'name') {
+    if (member.values.pop() !== null) throw new Error('A cut name has a value');
+    member.lines.pop();
+    member.name += name;
+  } else if (name !== '' && name !== member.name && name !== member.lastName) {
     throw new Error('A continued value has another name');
   }
   member.lastName = name;
@@ -292,7 +302,7 @@ function readFieldExpiries(line: Line): Map<Bytes, number> {
 
 function readHash(parts: Line[]): HashField[] {
   return joinMembers(parts).map(({ name, values, lines, expireAt }) => {
-    const texts = values.map((value, i) => readText(value, lines[i] as Line));
+    const texts = values.map((value, i) => readText(value, lines[i]));
     return [name, texts.join(''), expireAt ?? null];
   });
 }
@@ -324,7 +334,7 @@ function readArray(parts: Line[]): ValueModel {
       else {
         for (const pair of member) {
           if (!Array.isArray(pair) || pair.length !== 2) throw new Error('An item is not a pair');
-          const item: ArrayItem = [readCounter(pair[0] as Json), readText(pair[1], line)];
+          const item: ArrayItem = [readCounter(pair[0]), readText(pair[1], line)];
           const before = cut ? items.pop() : undefined;
           if (before !== undefined && before[0] !== item[0])
             throw new Error('Another index goes on');
@@ -343,11 +353,8 @@ function readOpaque(parts: Line[]): ValueModel {
   const head = values[0];
   if (!(head instanceof Map)) throw new Error('The value is not an object');
   const pieces = values.map((value) => {
-    const piece = value instanceof Map ? value.get('payload') : undefined;
-    if (typeof piece !== 'string' || !piece.startsWith('base64:')) {
-      throw new Error('The payload is not base64');
-    }
-    return readText(piece, { canonical: false });
+    if (!(value instanceof Map)) throw new Error('The value is not an object');
+    return readText(value.get('payload'), { canonical: false });
   });
   const name = head.get('name') ?? null;
   if (name !== null && typeof name !== 'string') throw new Error('"name" is not a string');
@@ -360,26 +367,31 @@ function readOpaque(parts: Line[]): ValueModel {
 /** What part 0 announced must have come. */
 function checkSize(open: OpenKey, value: ValueModel): void {
   const { members } = open.head;
-  if (members.has('bytes')) {
-    const bytes = readInteger(members.get('bytes'));
-    if (value.kind === 'string' && value.bytes.length !== bytes) {
-      throw new Error(`${bytes} bytes were announced, ${value.bytes.length} came`);
-    }
+  const announced = members.get('bytes') ?? members.get('elements');
+  if (announced === undefined) return;
+  const count = sizeOf(value);
+  if (readInteger(announced) !== count) {
+    throw new Error(`${readInteger(announced)} bytes or elements were announced, ${count} came`);
   }
-  if (!members.has('elements')) return;
-  const announced = readInteger(members.get('elements'));
-  const counts: Record<ValueModel['kind'], number> = {
-    string: 0,
-    list: value.kind === 'list' ? value.items.length : 0,
-    set: value.kind === 'set' ? value.members.length : 0,
-    hash: value.kind === 'hash' ? value.fields.length : 0,
-    zset: value.kind === 'zset' ? value.members.length : 0,
-    stream: value.kind === 'stream' ? value.stream.entries.length : 0,
-    array: value.kind === 'array' ? value.items.length : 0,
-    vectorset: 0,
-    opaque: 0,
-  };
-  if (counts[value.kind] !== announced) {
-    throw new Error(`${announced} elements were announced, ${counts[value.kind]} came`);
+}
+
+function sizeOf(value: ValueModel): number {
+  switch (value.kind) {
+    case 'string':
+      return value.bytes.length;
+    case 'list':
+    case 'array':
+      return value.items.length;
+    case 'set':
+    case 'zset':
+      return value.members.length;
+    case 'hash':
+      return value.fields.length;
+    case 'stream':
+      return value.stream.entries.length;
+    case 'vectorset':
+      return value.vectors.elements.length;
+    case 'opaque':
+      return value.payload.length;
   }
 }

@@ -10,10 +10,11 @@ import {
 } from './model.ts';
 import type { Json, JsonObject } from './strict-json.ts';
 
-/** The value of a stream in one line. `cut`: what the line's "elementMore" says. */
+/** The value of a stream in one line, with what "elementMore" and "entryMore" say of its end. */
 export type StreamPart = {
   readonly value: JsonObject;
   readonly cut: Json;
+  readonly pairsLeft: number | undefined;
   readonly text: (value: Json | undefined) => Bytes;
 };
 
@@ -65,58 +66,71 @@ export function readStream(parts: readonly StreamPart[]): ValueModel {
 }
 
 /**
- * After "elementMore" the next line's first entry has the same id and goes on. Where the last pair of
- * the cut line holds one text, the field's name is cut; where it holds two, the value is. The next
- * line's first pair then holds the rest of the cut text, and after a name also the value; a value may
- * also go on behind its repeated name.
+ * "entryMore" says that the line's last entry goes on in the next line, and with how many pairs, a
+ * cut one included. The next line's first entry has the same id. With "elementMore" the last text
+ * is cut too, the last pair being `[name]` or `[name, value]`; the next line's first pair begins
+ * with its rest, and after a name also holds the value.
  */
 function readEntries(parts: readonly StreamPart[]): Entry[] {
   const entries: Entry[] = [];
-  let cut: Json = false;
+  let before: StreamPart | undefined;
   for (const part of parts) {
     const list = asArray(part.value.get('entries') ?? []);
-    if (cut !== false && list.length === 0) throw new Error('The rest of an entry is missing');
+    const goesOn = before?.pairsLeft !== undefined;
+    if (goesOn && list.length === 0) throw new Error('The rest of an entry is missing');
     for (const [i, item] of list.entries()) {
       const object = asObject(item);
       const id = readId(object.get('id'));
-      const pairs = asArray(object.get('fields')).map((pair) => asArray(pair).map(part.text));
       if (object.size !== 2) throw new Error(`Entry ${id} has unknown members`);
-      const open = cut !== false && i === 0 ? (entries.at(-1) as Entry) : { id, texts: [] };
-      if (open.texts.length === 0) entries.push(open);
-      else if (open.id !== id) throw new Error(`Entry ${open.id} goes on as ${id}`);
-      else continueText(open, pairs);
-      const mayBeCut = part.cut !== false && i === list.length - 1;
-      for (const [n, pair] of pairs.entries()) {
-        const half = pair.length === 1 && mayBeCut && n === pairs.length - 1;
-        if (pair.length !== 2 && !half) throw new Error(`Entry ${id} has an odd pair`);
-        open.texts.push(...pair);
+      const pairs = asArray(object.get('fields')).map((pair) => asArray(pair).map(part.text));
+      const isLast = i === list.length - 1;
+      const cut = isLast && part.cut !== false;
+      if (goesOn && i === 0) {
+        const open = entries.at(-1) as Entry;
+        if (open.id !== id) throw new Error(`Entry ${open.id} goes on as ${id}`);
+        if (!isLast || part.pairsLeft === undefined) checkPairsLeft(before, pairs.length, id);
+        if (before?.cut !== false) continueText(open, pairs);
+        addPairs(open, pairs, cut);
+      } else {
+        const open: Entry = { id, texts: [] };
+        entries.push(open);
+        addPairs(open, pairs, cut);
       }
     }
-    cut = part.cut;
+    if (part.cut !== false && part.pairsLeft === undefined)
+      throw new Error('"entryMore" is missing');
+    before = part;
   }
-  if (cut !== false) throw new Error('The last entry is not complete');
+  if (before?.pairsLeft !== undefined) throw new Error('The last entry is not complete');
   for (const { id, texts } of entries) {
     if (texts.length % 2 !== 0) throw new Error(`Entry ${id} lacks a value`);
   }
   return entries;
 }
 
+function checkPairsLeft(before: StreamPart | undefined, pairs: number, id: string): void {
+  if (before?.pairsLeft === pairs) return;
+  throw new Error(`Entry ${id}: ${before?.pairsLeft} pairs were announced, ${pairs} came`);
+}
+
+function addPairs(open: Entry, pairs: readonly Bytes[][], cut: boolean): void {
+  for (const [n, pair] of pairs.entries()) {
+    const half = pair.length === 1 && cut && n === pairs.length - 1;
+    if (pair.length !== 2 && !half) throw new Error(`Entry ${open.id} has an odd pair`);
+    open.texts.push(...pair);
+  }
+}
+
 /** Takes the first pair off `pairs` and appends its continuing text to the entry. */
 function continueText(open: Entry, pairs: Bytes[][]): void {
   const pair = pairs.shift();
   if (pair === undefined) throw new Error(`Entry ${open.id} does not go on`);
-  const nameIsCut = open.texts.length % 2 === 1;
-  const last = open.texts.pop() ?? '';
-  const [first = '', second] = pair;
-  if (nameIsCut) {
-    open.texts.push(last + first);
-    if (second !== undefined) open.texts.push(second);
-  } else if (second === undefined) {
-    open.texts.push(last + first);
-  } else {
-    if (first !== open.texts.at(-1)) throw new Error(`Entry ${open.id} goes on with another field`);
-    open.texts.push(last + second);
-  }
+  const [rest = '', value] = pair;
+  const nameWasCut = open.texts.length % 2 === 1;
+  open.texts.push((open.texts.pop() ?? '') + rest);
+  if (value === undefined) return;
+  if (!nameWasCut) throw new Error(`Entry ${open.id} goes on with an odd pair`);
+  open.texts.push(value);
 }
 
 function readGroup(object: JsonObject, groups: Map<Bytes, OpenGroup>, part: StreamPart): void {

@@ -59,8 +59,8 @@ export async function readLive(url: string, options: LiveOptions = {}): Promise<
 }
 
 /**
- * One digest of everything on the server, for "did anything change?". By DEBUG DIGEST, which is fast
- * but looks neither at expiry times nor at consumer groups, or else over the comparable model.
+ * One digest of everything on the server, for "did anything change?". By DEBUG DIGEST, which is
+ * fast but looks neither at expiry times nor at consumer groups, or else over the comparable model.
  */
 export async function digestServer(
   url: string,
@@ -244,8 +244,8 @@ async function readVectorSet({ ask }: LiveServer, key: Buffer): Promise<ValueMod
       return {
         element: bytes(name),
         attributes: attributes === null ? null : bytes(attributes),
-        raw: bytes(blob as LiveReply),
-        norm: text(norm as LiveReply),
+        raw: bytes(blob),
+        norm: text(norm),
         range: range === undefined ? null : text(range),
       };
     }),
@@ -300,7 +300,7 @@ export function pairsOf(reply: LiveReply): [LiveReply, LiveReply][] {
   const flat = list(reply);
   const pairs: [LiveReply, LiveReply][] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) {
-    pairs.push([flat[i] as LiveReply, flat[i + 1] as LiveReply]);
+    pairs.push([flat[i], flat[i + 1]]);
   }
   return pairs;
 }

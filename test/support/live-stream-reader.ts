@@ -31,7 +31,7 @@ export async function readLiveStream(server: LiveServer, key: Buffer): Promise<V
 
 function readEntry(reply: LiveReply): StreamModel['entries'][number] {
   const [id, texts] = list(reply);
-  return [text(id as LiveReply), list(texts as LiveReply).map(bytes)];
+  return [text(id), list(texts).map(bytes)];
 }
 
 function readFullGroup(reply: LiveReply): GroupModel {
@@ -119,5 +119,5 @@ function readMap(reply: LiveReply): Map<string, LiveReply> {
 }
 
 function optionalText(reply: LiveReply | undefined): string | undefined {
-  return reply === undefined ? undefined : text(reply as LiveReply);
+  return reply === undefined ? undefined : text(reply);
 }

@@ -2,8 +2,8 @@ import type { KeyModel, Model } from './model.ts';
 
 /**
  * Finds out from the data of the checkable load alone after which of its operations the data was
- * taken: the largest operation number in it. Throws when the keys that one transaction sets together
- * disagree, for then the data is of no single instant.
+ * taken: the largest operation number in it. Throws when the keys that one transaction sets
+ * together disagree, for then the data is of no single instant.
  */
 export function identifyOperation(model: Model): number {
   let latest = 0;

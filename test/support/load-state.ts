@@ -189,7 +189,8 @@ const KINDS: readonly Kind[] = [
     });
   },
   (plan, random) => {
-    const member = random.below(200);
+    // Negative, so that it is never the number of an operation.
+    const member = -1 - random.below(200);
     plan.command('MULTI');
     plan.add('set', nameOf('set', random), 'SADD', [member, plan.number], (value) => {
       value.members.add(String(member)).add(String(plan.number));
@@ -247,11 +248,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** Sets the same number in keys of all types, in all databases, at once. */
-function planTransaction(
-  number: number,
-  databases: readonly number[],
-  prefix: string,
-): Operation {
+function planTransaction(number: number, databases: readonly number[], prefix: string): Operation {
   const plan = new Plan(number, databases[0] ?? 0, prefix);
   const text = String(number);
   plan.command('MULTI');
@@ -279,7 +276,10 @@ function planTransaction(
 
 /** All keys of the load, by applying its operations one after the other. */
 export class LoadState {
-  readonly #keys = new Map<string, { db: number; key: string; value: StateValue; expireAt: number | null }>();
+  readonly #keys = new Map<
+    string,
+    { db: number; key: string; value: StateValue; expireAt: number | null }
+  >();
 
   apply(operation: Operation): void {
     for (const { db, key, type, change, expireAt } of operation.effects) {

@@ -1,7 +1,7 @@
 /**
- * The comparable form of a data set that every reader of the tests produces: decoded backups, ground
- * truth files and live servers alike. Bytes are Latin-1 strings (one character per byte), so that
- * they can be map keys and `<` orders them by byte. What has no order in Redis is sorted.
+ * The comparable form of a data set that every reader of the tests produces: decoded backups,
+ * ground truth files and live servers alike. Bytes are Latin-1 strings (one character per byte), so
+ * that they can be map keys and `<` orders them by byte. What has no order in Redis is sorted.
  *
  * `undefined` in an optional place means "this reader cannot know", and is never compared. `null`
  * means "known to be absent or unknown to the server", and is compared.
@@ -182,8 +182,8 @@ function compareDecimals(a: string, b: string): number {
 export function sortDistinct<T>(elements: T[], name: (element: T) => Bytes): T[] {
   elements.sort((a, b) => compareBytes(name(a), name(b)));
   for (let i = 1; i < elements.length; i++) {
-    const here = name(elements[i] as T);
-    if (here === name(elements[i - 1] as T)) {
+    const here = name(elements[i]);
+    if (here === name(elements[i - 1])) {
       throw new Error(`The same member twice: ${describeBytes(here)}`);
     }
   }

@@ -4,8 +4,8 @@ import { SeededRandom } from './seeded-random.ts';
 
 /**
  * Random writes of all types that go on until stopped, for tests in which the state itself does not
- * matter, only that it keeps changing. Keys begin with `load:`; about 20 per type, so that every kind
- * of command meets an existing key. For a state that can be checked see write-load.ts.
+ * matter, only that it keeps changing. Keys begin with `load:`; about 20 per type, so that every
+ * kind of command meets an existing key. For a state that can be checked see write-load.ts.
  */
 export type RandomLoad = {
   /** Commands answered so far. */
@@ -110,11 +110,32 @@ const KINDS: readonly Kind[] = [
 ];
 
 const STREAM_KINDS: readonly Kind[] = [
-  (r, key) => ['XADD', key('stream'), 'MAXLEN', '~', 500, '*', 'f', r.word(10), r.word(3), r.below(100)],
+  (r, key) => [
+    'XADD',
+    key('stream'),
+    'MAXLEN',
+    '~',
+    500,
+    '*',
+    'f',
+    r.word(10),
+    r.word(3),
+    r.below(100),
+  ],
   (r, key) => ['XADD', key('stream'), '*', 'f', r.below(1000)],
   (_, key) => ['XTRIM', key('stream'), 'MAXLEN', 300],
   (r, key) => ['XGROUP', 'CREATE', key('stream'), `g${r.below(1e9)}`, 0, 'MKSTREAM'],
-  (r, key) => ['XREADGROUP', 'GROUP', 'g', `c${r.below(4)}`, 'COUNT', 5, 'STREAMS', key('stream'), '>'],
+  (r, key) => [
+    'XREADGROUP',
+    'GROUP',
+    'g',
+    `c${r.below(4)}`,
+    'COUNT',
+    5,
+    'STREAMS',
+    key('stream'),
+    '>',
+  ],
   (_, key) => ['DEL', key('stream')],
 ];
 

@@ -98,7 +98,7 @@ export class RespPipe {
     while (this.#socket.writableNeedDrain || this.#sent - this.#answered > UNANSWERED_LIMIT) {
       await this.#progress();
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
   }
 
   /** Resolves when everything is answered. */
@@ -141,11 +141,15 @@ export class RespPipe {
 
   async #progress(): Promise<void> {
     this.#flush();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
     this.#wake = undefined;
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -36,7 +36,7 @@ export class SeededRandom {
   }
 
   pick<T>(choices: readonly T[]): T {
-    return choices[this.below(choices.length)] as T;
+    return choices[this.below(choices.length)];
   }
 
   /** Fills a part of a buffer with random bytes. */

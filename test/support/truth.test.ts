@@ -55,7 +55,7 @@ describe('loadPsync', () => {
 
 function only(model: Model): KeyModel {
   assert.equal(model.keys.size, 1);
-  return [...model.keys.values()][0] as KeyModel;
+  return [...model.keys.values()][0];
 }
 
 function read(...values: object[]): KeyModel {
@@ -117,9 +117,9 @@ describe('fromJsonLines', () => {
     const hash = { db: 0, key: 'h', type: 'hash' };
     assert.deepEqual(
       read(
-        { ...hash, part: 0, more: true, elementMore: 'field', value: { a: '1', b: '' } },
+        { ...hash, part: 0, more: true, elementMore: 'name', value: { a: '1', b: null } },
         { ...hash, part: 1, more: true, elementMore: true, value: { c: '2' } },
-        { ...hash, part: 2, fieldExpireAt: { bc: 7 }, value: { bc: '3', d: '4' } },
+        { ...hash, part: 2, fieldExpireAt: { '': 7 }, value: { '': '3', d: '4' } },
       ).value,
       {
         kind: 'hash',
@@ -140,11 +140,11 @@ describe('fromJsonLines', () => {
     const model = read(
       part(
         { entries: [{ id: '1-0', fields: [['f', 'v'], ['nam']] }] },
-        { part: 0, more: true, elementMore: true },
+        { part: 0, more: true, elementMore: 'name', entryMore: 2 },
       ),
       part(
         { entries: [{ id: '1-0', fields: [['e', 'val']] }] },
-        { part: 1, more: true, elementMore: true },
+        { part: 1, more: true, elementMore: true, entryMore: 2 },
       ),
       part(
         {

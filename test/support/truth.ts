@@ -24,8 +24,8 @@ export { fromJsonLines } from './json-lines-reader.ts';
 export type { KeyModel, Model, ValueModel } from './model.ts';
 
 /**
- * Ground truth of the fixtures (test/fixtures/README.md): what the servers themselves said about the
- * data in the files, in the comparable model.
+ * Ground truth of the fixtures (test/fixtures/README.md): what the servers themselves said about
+ * the data in the files, in the comparable model.
  */
 const FOLDER = join(import.meta.dirname, '..', 'fixtures');
 

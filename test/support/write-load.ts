@@ -8,7 +8,7 @@ import { readFacts } from './server-facts.ts';
  * A write load whose exact state is known after each of its operations, so that a snapshot taken in
  * the middle proves itself: from the data alone follows after which operation it was taken
  * (`identify`), and `expectedAt` says what every key must then hold. A transaction in every tenth
- * operation sets one counter in keys of all types, in all databases, which a snapshot must find equal.
+ * operation sets one counter in keys of all types, in all databases; a snapshot must find it equal.
  *
  * Operations are a function of the seed and their number; one connection sends them in order. The
  * journal tells between which instants each of them ran, for restores to a point in time.
@@ -92,7 +92,7 @@ export class WriteLoad {
     return identifyOperation(this.ownKeys(snapshot));
   }
 
-  /** What all keys of the load hold after an operation. Everything is replayed: some seconds for a million. */
+  /** What all keys of the load hold after an operation. Replays all: seconds for a million. */
   expectedAt(operation: number): Model {
     const state = new LoadState();
     for (let n = 1; n <= operation; n++) state.apply(this.#plan(n));

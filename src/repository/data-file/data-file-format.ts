@@ -166,8 +166,7 @@ export function encodeDirectory(directory: Directory): Buffer {
   content.writeUInt32LE(slotRanges, 12);
   let at = DIRECTORY_HEAD_BYTES;
   for (const block of blocks) {
-    const flags =
-      (block.firstPart ? FLAG_FIRST_PART : 0) | (block.continues ? FLAG_CONTINUES : 0);
+    const flags = (block.firstPart ? FLAG_FIRST_PART : 0) | (block.continues ? FLAG_CONTINUES : 0);
     content.writeBigUInt64LE(BigInt(block.offset), at);
     content.writeUInt32LE(block.storedLength, at + 8);
     content.writeUInt32LE(block.rawLength, at + 12);
@@ -259,7 +258,7 @@ function decodeBlockRecord(
   const ends = block.offset + block.storedLength <= limits.directoryOffset;
   const sized = block.storedLength > 0 && block.rawLength > 0 && block.rawLength <= MAX_BLOCK_BYTES;
   const beginsWell = block.continues
-    ? block.beginsIn < index && (block.beginsIn !== -1 || previous?.continues !== false)
+    ? block.beginsIn < index && (block.beginsIn !== -1 || index === 0 || before[index - 1].continues)
     : block.beginsIn === index;
   if (!placed || !ends || !sized || block.range >= limits.slotRanges || !beginsWell) {
     throw corrupt(limits.object, `block ${index} of its directory is impossible`);

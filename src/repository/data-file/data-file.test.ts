@@ -72,29 +72,31 @@ describe('DataFileWriter', () => {
       assert.equal((await reader.readBlock(index)).length, block.rawLength);
     }
     const stored = await reader.readStored(0, blocks.length);
-    assert.deepEqual(stored.map((part) => part.length), blocks.map((b) => b.stored.length));
+    assert.deepEqual(
+      stored.map((part) => part.length),
+      blocks.map((b) => b.stored.length),
+    );
   });
 
   test('marks where the keys of several blocks begin', async () => {
     const { storage, record } = await written(sampleBlocks(SAMPLE_KEYS));
     const { blocks } = await openDataFile(storage, record);
     const begin = blocks.findIndex((block) => block.firstPart);
-    assert.deepEqual(blocks.slice(begin, begin + 4).map((block) => block.beginsIn), [
-      begin,
-      begin,
-      begin,
-      begin + 3,
-    ]);
-    assert.deepEqual(blocks.slice(begin, begin + 4).map((block) => block.continues), [
-      false,
-      true,
-      true,
-      false,
-    ]);
+    assert.deepEqual(
+      blocks.slice(begin, begin + 4).map((block) => block.beginsIn),
+      [begin, begin, begin, begin + 3],
+    );
+    assert.deepEqual(
+      blocks.slice(begin, begin + 4).map((block) => block.continues),
+      [false, true, true, false],
+    );
     const rest = bigBlocks({ db: 0, key: 'big', parts: 3 }).slice(1);
     const continued = await written(rest);
     const second = await openDataFile(continued.storage, continued.record);
-    assert.deepEqual(second.blocks.map((block) => block.beginsIn), [-1, -1]);
+    assert.deepEqual(
+      second.blocks.map((block) => block.beginsIn),
+      [-1, -1],
+    );
   });
 
   test('writes an empty file that reads as one', async () => {

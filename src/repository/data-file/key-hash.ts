@@ -7,7 +7,7 @@ export const SLOTS = 16384;
 
 const CRC16 = crc16Table();
 
-/** Redis Cluster's hash slot: CRC-16/XMODEM over the hash tag, or over the whole key without one. */
+/** Redis Cluster's hash slot: CRC-16/XMODEM over the hash tag, or else over the whole key. */
 export function keySlot(bytes: Uint8Array, start: number, end: number): number {
   let from = start;
   let to = end;

@@ -101,7 +101,8 @@ export class Fields {
 
   integers(name: string, min: number, max: number): number[] {
     return this.#array(name).map((value) => {
-      const ok = Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+      const ok =
+        Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
       if (ok) return value as number;
       throw this.#wrong(name, `an array of whole numbers from ${min} to ${max}`);
     });

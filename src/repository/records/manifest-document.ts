@@ -1,6 +1,10 @@
 import { CodedError } from '../../base/index.ts';
 import { isBackupId, isShardId, parseDataObject } from '../layout.ts';
-import { MAX_FILE_BYTES, MAX_SLOT_RANGES, TRAILER_FRAME_BYTES } from '../data-file/data-file-format.ts';
+import {
+  MAX_FILE_BYTES,
+  MAX_SLOT_RANGES,
+  TRAILER_FRAME_BYTES,
+} from '../data-file/data-file-format.ts';
 import { encodeDocument, parseDocument } from './document.ts';
 import type { Fields } from './fields.ts';
 import {
