@@ -45,10 +45,13 @@ function transcode(message: BatchMessage): void {
   sequence = message.sequence;
   transcoder.addTemplates(message.templates);
   let held = message;
+  // What the reader still copies the end of while it asks for more: it goes back one piece later.
+  let spent: BatchMessage | undefined;
   const refill = (): Uint8Array | undefined => {
     if (held.part === 'last') return undefined;
     const next = nextPiece();
-    returnMemory(held.bytes);
+    if (spent !== undefined) returnMemory(spent.bytes);
+    spent = held;
     held = next;
     return next.bytes;
   };
@@ -56,6 +59,7 @@ function transcode(message: BatchMessage): void {
   const input = { bytes, format, offset, db, ...(part === 'first' && { refill }) };
   const counts = transcoder.transcode(input);
   assert(part !== 'first' || held.part === 'last', 'a long key ended before its last piece');
+  if (spent !== undefined) returnMemory(spent.bytes);
   returnMemory(held.bytes);
   send({ kind: 'done', sequence, counts });
 }

@@ -169,7 +169,8 @@ export class Transcoder {
       entries: first ? 1 : 0,
       firstPart: first && !last,
       continues: !first,
-      keyHashes: first ? Uint32Array.of(this.#keyHash) : NO_HASHES,
+      // Each its own: its memory moves to another thread.
+      keyHashes: first ? Uint32Array.of(this.#keyHash) : new Uint32Array(0),
     });
   }
 
@@ -187,5 +188,3 @@ export class Transcoder {
     if (header.expireAtMs <= this.#options.snapshotAtMs) counts.expired++;
   }
 }
-
-const NO_HASHES = new Uint32Array(0);

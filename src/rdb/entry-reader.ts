@@ -56,6 +56,7 @@ export class RdbEntryReader {
   readonly #templates: HashTemplates;
   readonly #values: ValueDecoder;
   readonly #skipper = new ValueSkipper();
+  #keyCopy: Uint8Array = new Uint8Array(64);
   readonly #templateSize = (id: number): number => this.#templates.fields(id).length;
 
   /** `db`: the database in force where the piece begins. */
@@ -83,11 +84,14 @@ export class RdbEntryReader {
     header.idleSeconds = NONE;
     header.frequency = NONE;
     header.keyMeta = undefined;
-    while (cursor.pos < cursor.end) {
+    // A long key's first piece may end behind its expiry: then more is to come.
+    let inKey = false;
+    while (inKey || cursor.pos < cursor.end) {
       const opcode = cursor.byte();
       if (opcode >= FIRST_OPCODE) {
         if (opcode === OPCODE.eof) return false;
         this.#opcode(opcode);
+        inKey = inKey || this.#isOfNextKey(opcode);
         continue;
       }
       header.rdbType = opcode;
@@ -99,16 +103,32 @@ export class RdbEntryReader {
     return false;
   }
 
+  #isOfNextKey(opcode: number): boolean {
+    switch (opcode) {
+      case OPCODE.expireMs:
+      case OPCODE.expireSeconds:
+      case OPCODE.idle:
+      case OPCODE.frequency:
+        return true;
+      default:
+        return opcode === OPCODE.keyMetaOrSlotImport && this.#format.dialect === 'redis';
+    }
+  }
+
   #setKey(cursor: RdbCursor): void {
     const { header } = this;
     header.key = cursor.text;
     header.keyStart = cursor.textStart;
     header.keyEnd = cursor.textEnd;
-    if (!cursor.refills) return;
-    // The input's buffer goes back to its owner while the value is read.
-    header.key = cursor.text.slice(cursor.textStart, cursor.textEnd);
+    if (!cursor.refills && cursor.text === cursor.bytes) return;
+    // While the value is read the input's buffer goes back to its owner, and the place of a number
+    // or a compressed key is needed again.
+    const size = cursor.textEnd - cursor.textStart;
+    if (this.#keyCopy.length < size) this.#keyCopy = new Uint8Array(size * 2);
+    this.#keyCopy.set(cursor.text.subarray(cursor.textStart, cursor.textEnd));
+    header.key = this.#keyCopy;
     header.keyStart = 0;
-    header.keyEnd = header.key.length;
+    header.keyEnd = size;
   }
 
   readValue(sink: ValueSink): void {
@@ -156,7 +176,9 @@ export class RdbEntryReader {
         cursor.readString();
         return;
       case OPCODE.moduleAux:
-        for (let i = 0; i < 3; i++) cursor.length();
+        cursor.bigLength();
+        cursor.length();
+        cursor.length();
         this.#skipper.beginModuleStream();
         this.#runSkipper();
         return;

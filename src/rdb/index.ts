@@ -12,6 +12,18 @@
  */
 export { RdbBatcher, type RdbBatch } from './batcher.ts';
 export { RdbCursor, type TextSink } from './cursor.ts';
+export { encodeFunctionPayload } from './encode/function-payload.ts';
+export { INEXACT, type InexactReason } from './encode/inexact.ts';
+export { RdbStreamWriter } from './encode/rdb-stream-writer.ts';
+export { RestorePayloadEncoder } from './encode/restore-payload-encoder.ts';
+export {
+  formatOfRdb,
+  type ServerFamily as TargetFamily,
+  targetFormat,
+  type TargetFormat,
+  versionNumber,
+} from './encode/target-format.ts';
+export { decodePayload } from './payload.ts';
 export { type EntryHeader, NONE, RdbEntryReader } from './entry-reader.ts';
 export { type RdbFormat, TYPE } from './format.ts';
 export { HashTemplates } from './hash-templates.ts';

@@ -292,7 +292,8 @@ export class RdbScanner {
   }
 
   #moduleAux(cursor: RdbCursor, bytes: Uint8Array, pos: number): void {
-    cursor.length();
+    // A module's id uses all 64 bits.
+    cursor.bigLength();
     cursor.length();
     cursor.length();
     const skipper = new ValueSkipper();

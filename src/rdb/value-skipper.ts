@@ -1,5 +1,7 @@
-import { CodedError } from '../base/index.ts';
+import { CodedError, isCoded } from '../base/index.ts';
 import { be32 } from './byte-order.ts';
+import { RdbCursor } from './cursor.ts';
+import { ListpackReader } from './encodings/listpack.ts';
 import { type RdbFormat, TYPE } from './format.ts';
 
 /**
@@ -195,8 +197,8 @@ export class ValueSkipper {
 
   /**
    * Consumes what it can of `[pos, end)` and returns where it stopped: the end of the value when
-   * `done`, otherwise either `end` or the start of a primitive header (at most 18 bytes) that needs
-   * more input. `base` is the dump offset of `bytes[0]`. Throws RDB_CORRUPT.
+   * `done`, otherwise either `end` or the start of a primitive header (at most 18 bytes; the whole
+   * field list of type 31) that needs more input. `base` is the dump offset of `bytes[0]`. Throws RDB_CORRUPT.
    */
   run(bytes: Uint8Array, pos: number, end: number, base: number): number {
     for (;;) {
@@ -495,14 +497,15 @@ export class ValueSkipper {
     return after;
   }
 
-  /** Type 31 (fields inside, form 1 only) and 32 (fields in a template): as many strings. */
+  /** Type 31 (fields inside) and 32 (fields in a template): as many strings as fields. */
   #templateValues(bytes: Uint8Array, pos: number, end: number, base: number): number {
     if (this.#program === TEMPLATE_SELF && this.#step === 0) {
       if (pos >= end) return -1;
-      if (bytes[pos] !== 1) throw corrupt('a hash template', base + pos);
-      this.#step = 1;
+      if (bytes[pos] > 1) throw corrupt('a hash template', base + pos);
+      this.#step = bytes[pos] === 1 ? 1 : 2;
       return pos + 1;
     }
+    if (this.#step === 2) return this.#templateListpack(bytes, pos, end, base);
     const after = this.#readCount(bytes, pos, end, base);
     if (after < 0) return -1;
     const self = this.#program === TEMPLATE_SELF;
@@ -510,6 +513,23 @@ export class ValueSkipper {
     this.#step = 0;
     this.#pc++;
     return after;
+  }
+
+  /** The one container that must be looked into: only it knows how many values follow it. */
+  #templateListpack(bytes: Uint8Array, pos: number, end: number, base: number): number {
+    const cursor = new RdbCursor(bytes, pos, end, base);
+    try {
+      cursor.readString();
+    } catch (error) {
+      if (isCoded(error, 'RDB_TRUNCATED')) return -1;
+      throw error;
+    }
+    const names = new ListpackReader();
+    names.open(cursor.text, cursor.textStart, cursor.textEnd, base + pos);
+    while (names.next()) this.#strings++;
+    this.#step = 0;
+    this.#pc++;
+    return cursor.pos;
   }
 }
 

@@ -15,6 +15,8 @@ import {
 import type { Repository } from './repository.ts';
 import { ShardWriter } from './shard-writer.ts';
 
+const PREDECESSOR_ATTEMPTS = 5;
+
 export type BackupOptions = {
   /** Into how many slot ranges the blocks are partitioned, 1 to 16; 1 by default. */
   readonly slotRanges?: number;
@@ -91,9 +93,9 @@ export class BackupWriter {
   }
 
   /**
-   * Closes every shard, checks that each file is there with the directory it should have, stores the
-   * manifest and reads it back. When resolved, the backup is durable and listed. After a failure
-   * the backup is not listed, unless the storage hid the success of the very last step; call
+   * Closes every shard, checks that each file is there with the directory it should have, stores
+   * the manifest and reads it back. When resolved, the backup is durable and listed. After a
+   * failure it is not listed, unless the storage hid the success of the very last step; call
    * `abort`, which leaves a stored manifest and its files alone.
    */
   async commit(facts: BackupFacts, signal?: AbortSignal): Promise<Manifest> {
@@ -114,7 +116,10 @@ export class BackupWriter {
     return manifest;
   }
 
-  /** Removes what was written, best effort. Never fails; does nothing after a commit. */
+  /**
+   * Removes what was written, best effort. Never fails; does nothing after a commit. No `append`
+   * may be under way.
+   */
   async abort(): Promise<void> {
     if (this.#state === 'committed' || this.#state === 'aborted') return;
     const mayBeStored = this.#state === 'committing';
@@ -185,10 +190,17 @@ export class BackupWriter {
 
   async #findPredecessor(signal?: AbortSignal): Promise<Manifest['predecessor']> {
     const repository = this.#repository;
-    const newest = (await listBackups(repository, this.source, signal)).at(-1);
-    if (newest === undefined) return null;
-    const digest = await manifestDigest(repository, this.source, newest.id, signal);
-    return { id: newest.id, digest };
+    for (let attempt = 1; ; attempt++) {
+      const newest = (await listBackups(repository, this.source, signal)).at(-1);
+      if (newest === undefined) return null;
+      try {
+        const digest = await manifestDigest(repository, this.source, newest.id, signal);
+        return { id: newest.id, digest };
+      } catch (error) {
+        // Pruned since it was listed: then another one is the newest.
+        if (!isCoded(error, 'OBJECT_MISSING') || attempt === PREDECESSOR_ATTEMPTS) throw error;
+      }
+    }
   }
 
   async #isSurelyUnlisted(): Promise<boolean> {

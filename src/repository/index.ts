@@ -42,7 +42,7 @@ export { filterMayContain } from './data-file/key-filter.ts';
 export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';
 export { readInstanceRecord } from './instance-record.ts';
 export { Lease, type WantedLease } from './leases.ts';
-export { newBackupId, shardId } from './layout.ts';
+export { manifestObject, newBackupId, shardId, sourceObject } from './layout.ts';
 export {
   type BackupFacts,
   type DatabaseFacts,
@@ -59,7 +59,9 @@ export type { ShardWriter } from './shard-writer.ts';
 export {
   ensureSource,
   findSource,
+  listSourceIds,
   listSources,
+  readSource,
   type Source,
   type SourceDescription,
   type SourceKind,

@@ -46,12 +46,19 @@ export type SourceDescription = {
 /** Every source of the repository, in order of id. */
 export async function listSources(repository: Repository, signal?: AbortSignal): Promise<Source[]> {
   const sources: Source[] = [];
-  for (const id of await repository.storage.folders(SOURCES_FOLDER, signal)) {
-    if (!isSourceId(id)) continue;
+  for (const id of await listSourceIds(repository, signal)) {
     const source = await readSource(repository, id, signal);
     if (source !== undefined) sources.push(source);
   }
   return sources;
+}
+
+/** The ids of everything that looks like a source, also of what is damaged or not yet whole. */
+export async function listSourceIds(
+  repository: Repository,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  return (await repository.storage.folders(SOURCES_FOLDER, signal)).filter(isSourceId);
 }
 
 /**
@@ -63,6 +70,11 @@ export async function findSource(
   nameOrId?: string,
   signal?: AbortSignal,
 ): Promise<Source> {
+  // By its id a source is found even where another one is damaged.
+  if (nameOrId !== undefined && isSourceId(nameOrId)) {
+    const source = await readSource(repository, nameOrId, signal);
+    if (source !== undefined) return source;
+  }
   const all = await listSources(repository, signal);
   const found =
     nameOrId === undefined
@@ -181,8 +193,8 @@ async function writeDescription(
   await writeSeries(repository.storage, folder, DESCRIPTION_FORMAT, number, members, signal);
 }
 
-/** Undefined where the source is not, or not yet, whole. */
-async function readSource(
+/** Undefined where the source is not, or not yet, whole. REPOSITORY_CORRUPT where it is damaged. */
+export async function readSource(
   repository: Repository,
   id: string,
   signal?: AbortSignal,

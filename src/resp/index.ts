@@ -9,6 +9,7 @@
  * Everything that a peer can send ends in a value or in CodedError RESP_INVALID with the byte
  * offset since the decoder was created. RESP3 is not spoken: Tidemark never asks for it.
  */
+export { CommandWriter } from './command-writer.ts';
 export { appendCommand, type CommandArg, encodeCommand } from './encode-command.ts';
 export { DEFAULT_REPLY_LIMITS, type Reply, ReplyError, type ReplyLimits } from './reply.ts';
 export { replyPairs, replyText } from './reply-text.ts';

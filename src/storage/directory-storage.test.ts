@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { describeStorage } from '../../test/contracts/storage.ts';
-import { isCoded } from '../base/index.ts';
 import { DirectoryStorage, type DirectoryStorageOptions, ReadOnlyStorage } from './index.ts';
 
 async function openFresh(options?: DirectoryStorageOptions) {
@@ -63,9 +62,12 @@ test('DirectoryStorage collects what dead processes left, and only that', async 
   assert.deepEqual(await readdir(join(folder, '.tmp')), []);
 });
 
-test('DirectoryStorage says STORAGE_FULL when there is no space', async () => {
-  const full = new DirectoryStorage('/dev/full/x');
-  await assert.rejects(full.put('a', Buffer.of(1)), (error) => isCoded(error, 'STORAGE_FAILED'));
+test('DirectoryStorage where no folder can be is STORAGE_FAILED', async (t) => {
+  const { above, end } = await openFresh();
+  t.after(end);
+  await writeFile(join(above, 'file'), '');
+  const impossible = new DirectoryStorage(join(above, 'file', 'below'));
+  await assert.rejects(impossible.put('a', Buffer.of(1)), { code: 'STORAGE_FAILED', object: 'a' });
 });
 
 test('ReadOnlyStorage refuses every change and reads on', async (t) => {

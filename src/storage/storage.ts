@@ -45,8 +45,8 @@ export interface Storage {
   remove(name: string, signal?: AbortSignal): Promise<void>;
 
   /**
-   * Unix milliseconds by the storage's own clock, the one behind `modifiedAtMs`. May write, so it is
-   * for writers only.
+   * Unix milliseconds by the storage's own clock, the one behind `modifiedAtMs`. May write, so it
+   * is for writers only.
    */
   now(signal?: AbortSignal): Promise<number>;
 }

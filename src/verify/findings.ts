@@ -2,6 +2,7 @@ import { CodedError } from '../base/index.ts';
 
 /** What verification can find, in one closed table. */
 export const FINDINGS = {
+  'source-corrupt': 'The record of a source is damaged',
   'manifest-missing': 'The backup has no manifest',
   'manifest-corrupt': 'The manifest is damaged or contradicts itself',
   'manifest-unsupported': 'A newer version wrote the manifest; upgrade to verify it',

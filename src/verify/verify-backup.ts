@@ -2,6 +2,7 @@ import { isCoded } from '../base/index.ts';
 import {
   type DataFileRecord,
   type Manifest,
+  manifestObject,
   readManifest,
   type Repository,
 } from '../repository/index.ts';
@@ -50,6 +51,7 @@ export async function verifyBackup(
     findings.push(finding);
     options.onFinding?.(finding);
   };
+  const object = manifestObject(source, backup);
   let manifest: Manifest;
   try {
     manifest = await readManifest(repository, source, backup, signal);
@@ -60,7 +62,7 @@ export async function verifyBackup(
       : isCoded(error, 'REPOSITORY_UNSUPPORTED')
         ? 'manifest-unsupported'
         : 'manifest-corrupt';
-    report({ code, object: backup, message: messageOf(error) });
+    report({ code, object, message: messageOf(error) });
     return { source, backup, findings, files: 0, entries: 0, bytes: 0 };
   }
   const totals = { files: manifest.files.length, bytes: manifest.totals.storedBytes };

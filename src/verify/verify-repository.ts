@@ -1,12 +1,15 @@
 import { isCoded } from '../base/index.ts';
 import {
   listBackups,
-  listSources,
+  listSourceIds,
   manifestDigest,
+  manifestObject,
   readManifest,
+  readSource,
   type Repository,
+  sourceObject,
 } from '../repository/index.ts';
-import type { Finding } from './findings.ts';
+import { type Finding, messageOf } from './findings.ts';
 import { verifyBackup, type VerifyOptions, type VerifyReport } from './verify-backup.ts';
 
 export type RepositoryReport = {
@@ -24,22 +27,38 @@ export async function verifyRepository(
   options: VerifyOptions & { readonly source?: string } = {},
   signal?: AbortSignal,
 ): Promise<RepositoryReport> {
-  const sources =
-    options.source === undefined
-      ? (await listSources(repository, signal)).map((source) => source.id)
-      : [options.source];
   const backups: VerifyReport[] = [];
   const findings: Finding[] = [];
+  const report = (finding: Finding | undefined) => {
+    if (finding === undefined) return;
+    findings.push(finding);
+    options.onFinding?.(finding);
+  };
+  const every = options.source === undefined;
+  const sources = every ? await listSourceIds(repository, signal) : [options.source];
   for (const source of sources) {
+    report(await checkSource(repository, source, signal));
     for (const { id } of await listBackups(repository, source, signal)) {
       backups.push(await verifyBackup(repository, source, id, options, signal));
-      const finding = await checkPredecessor(repository, source, id, signal);
-      if (finding === undefined) continue;
-      findings.push(finding);
-      options.onFinding?.(finding);
+      report(await checkPredecessor(repository, source, id, signal));
     }
   }
   return { backups, findings };
+}
+
+async function checkSource(
+  repository: Repository,
+  source: string,
+  signal?: AbortSignal,
+): Promise<Finding | undefined> {
+  try {
+    await readSource(repository, source, signal);
+    return undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    const message = messageOf(error);
+    return { code: 'source-corrupt', object: sourceObject(source), message };
+  }
 }
 
 async function checkPredecessor(
@@ -54,7 +73,8 @@ async function checkPredecessor(
     const digest = await manifestDigest(repository, source, predecessor.id, signal);
     if (digest === predecessor.digest) return undefined;
     const message = `The manifest of ${predecessor.id} is not the one that ${backup} was made after`;
-    return { code: 'predecessor-changed', object: predecessor.id, message };
+    const object = manifestObject(source, predecessor.id);
+    return { code: 'predecessor-changed', object, message };
   } catch (error) {
     signal?.throwIfAborted();
     // A missing predecessor was pruned; an unreadable manifest is a finding of its own backup.

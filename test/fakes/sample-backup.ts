@@ -60,6 +60,7 @@ export function bigBlocks(key: SampleKey, slotRanges = 1): DataBlock[] {
     ...model,
     ...sealBlock(Buffer.from(line)),
     entries: part === 0 ? 1 : 0,
+    keyHashes: part === 0 ? model.keyHashes : new Uint32Array(0),
     firstPart: part === 0,
     continues: part > 0,
   }));

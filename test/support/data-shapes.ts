@@ -18,7 +18,7 @@ export type FillOptions = {
   readonly databases?: readonly number[];
   /** Additional ordinary keys of all types in the first database, default 0. */
   readonly bulkKeys?: number;
-  /** Values and elements of more than 1 MiB, default true: about 15 MB. */
+  /** Values and elements of more than 1 MiB, default true: about 25 MB. */
   readonly big?: boolean;
   /** Time to live of the keys and fields that expire soon; default ten minutes. */
   readonly nearTtlMs?: number;
@@ -145,6 +145,14 @@ function fillBig({ pipe, random, facts }: FillContext): void {
     pipe.pipe('XADD', 'big:stream', '1-1', 'f', 'v');
     pipe.pipe('XADD', 'big:stream', '2-1', 'f', random.bytes(mebi + 5), 'g', 'w');
     pipe.pipe('XADD', 'big:stream', '2-2', text, 'value of a long name');
+    const wide = Array.from({ length: 300 }, (_, i) => [`field ${i}`, random.word(10_000)]);
+    pipe.pipe('XADD', 'big:wide-entry', '1-1', ...wide.flat());
+    for (let i = 1; i <= 20_000; i++) pipe.pipe('XADD', 'big:pending', `${i}-0`, 'f', i);
+    pipe.pipe('XGROUP', 'CREATE', 'big:pending', 'g', 0);
+    pipe.pipe('XGROUP', 'CREATE', 'big:pending', 'h', 0);
+    pipe.pipe('XREADGROUP', 'GROUP', 'g', 'c1', 'COUNT', 9000, 'STREAMS', 'big:pending', '>');
+    pipe.pipe('XREADGROUP', 'GROUP', 'g', 'c2', 'STREAMS', 'big:pending', '>');
+    pipe.pipe('XREADGROUP', 'GROUP', 'h', 'c1', 'STREAMS', 'big:pending', '>');
   }
   const items = Array.from({ length: 40_000 }, (_, i) => `item ${i} ${random.word(30)}`);
   for (let i = 0; i < items.length; i += BULK_BATCH) {

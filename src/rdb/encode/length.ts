@@ -88,7 +88,7 @@ export function writeInt32(bytes: Uint8Array, at: number, value: number): number
   return at + 4;
 }
 
-/** A text as servers write it: the canonical decimal of an int32 as that integer, else its bytes. */
+/** A text as servers write it: the canonical decimal of an int32 as integer, else its bytes. */
 export function appendString(
   out: ByteBuilder,
   bytes: Uint8Array,
@@ -143,7 +143,7 @@ export function reserveLength(out: ByteBuilder): number {
   return out.length - 2;
 }
 
-/** Writes the length of what came since `reserveLength`, moving it where that takes another size. */
+/** Writes the length of what came since `reserveLength`; moves that when it takes another size. */
 export function settleLength(out: ByteBuilder, at: number): void {
   const size = out.length - at - 2;
   const width = lengthBytes(size);

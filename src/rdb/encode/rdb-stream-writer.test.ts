@@ -122,7 +122,7 @@ describe('RdbStreamWriter', () => {
   test('writes every hand-made dump so that it reads back, for every target', () => {
     const formats = [REDIS_3, formatOfRdb('redis', 9), REDIS_7, REDIS_8, VALKEY_9];
     for (const format of [...formats, formatOfRdb('redis', 15)]) {
-      const written: { db: number; key: Bytes; value: ValueModel }[] = [];
+      const written: { db: number; key: Bytes; kind: string }[] = [];
       const { file } = writeFile(format, (writer) => {
         for (const relic of relics()) {
           for (const { db, key, value } of relic.keys) {
@@ -130,9 +130,7 @@ describe('RdbStreamWriter', () => {
             const bytes = Buffer.from(key, 'latin1');
             writer.entry(bytes, 0, bytes.length, {});
             feedValue(writer, value, { rdbVersion: relic.rdbVersion });
-            if (writer.representable && writer.inexact.length === 0 && value.kind !== 'stream') {
-              written.push({ db, key, value });
-            } else if (writer.representable) written.push({ db, key, value: { ...value } });
+            if (writer.representable) written.push({ db, key, kind: value.kind });
           }
         }
       });
@@ -140,7 +138,7 @@ describe('RdbStreamWriter', () => {
       const found = collectKeys(file, rdbFormat(format));
       assert.deepEqual(
         found.map(({ db, key, value }) => [db, key, value.kind]),
-        written.map(({ db, key, value }) => [db, key, value.kind]),
+        written.map(({ db, key, kind }) => [db, key, kind]),
       );
     }
   });
@@ -152,8 +150,15 @@ describe('RdbStreamWriter lets large values out in pieces', () => {
   const many = 40_000;
   const range = Array.from({ length: many }, (_, i) => i);
   const entries = range.map((i): [string, Bytes[]] => [`${i + 1}-1`, ['f', text(i)]]);
-  const bare = { firstId: '1-1', maxDeletedId: '0-0', groups: [], idmp: null };
-  const stream = { ...bare, entries, lastId: `${many}-1`, entriesAdded: String(many) };
+  const stream = {
+    entries,
+    lastId: `${many}-1`,
+    firstId: '1-1',
+    maxDeletedId: '0-0',
+    entriesAdded: String(many),
+    groups: [],
+    idmp: null,
+  };
   const values: [string, TargetFormat, ValueModel, number][] = [
     ['a string', REDIS_7, { kind: 'string', bytes: 'y'.repeat(5 << 20) }, TYPE.string],
     ['a list', REDIS_7, { kind: 'list', items: range.map(text) }, TYPE.list],

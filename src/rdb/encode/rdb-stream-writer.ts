@@ -63,7 +63,7 @@ export class RdbStreamWriter extends ValueEncoder {
     this.#emitRecord();
   }
 
-  /** The whole source of a library; false, and nothing written, when the target has no functions. */
+  /** The whole source of a library; false, and nothing written, if the target has no functions. */
   functionLibrary(source: Uint8Array): boolean {
     if (!this.format.functions) return false;
     this.#record.byte(OPCODE.function);

@@ -16,7 +16,7 @@ const OTHER = 2;
  * The nodes of a stream (docs/formats/rdb.md, streams): a 16-byte master id, then a listpack.
  *
  *   master   count · deleted · number of fields · fields … · 0
- *   entry    flags · ms delta · seq delta · values …            · n + 3     with the master's fields
+ *   entry    flags · ms delta · seq delta · values …            · n + 3    with the master's fields
  *            flags · ms delta · seq delta · n · field, value …  · 2n + 4
  *
  * Deltas are modulo 2^64 in each half, so that the one of seq is often negative.

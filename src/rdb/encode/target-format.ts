@@ -72,7 +72,7 @@ const REDIS_VERSIONS: readonly (readonly [number, number])[] = [
   [30200, 7],
 ];
 
-/** How values for that server are encoded; `version` as `versionNumber` gives it (7.0.15 = 70015). */
+/** How values for a server are encoded; `version` as `versionNumber` gives it: 7.0.15 is 70015. */
 export function targetFormat(family: ServerFamily, version: number): TargetFormat {
   const format = formatOfRdb(family, rdbVersionOf(family, version));
   return { ...format, vectorSets: family === 'redis' && version >= 80000 };

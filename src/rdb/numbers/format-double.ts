@@ -62,6 +62,16 @@ let exponent = 0;
  * `m` and the power are exact, hence the division is correctly rounded: exactly what reading does.
  */
 function tryFifteenDigits(v: number): boolean {
+  if (v < 1e11 && v > 1e-3) {
+    // Up to three decimals: nearly everything
+    const few = Math.round(v * 1000);
+    if (few / 1000 === v) {
+      mantissa = few;
+      exponent = -3;
+      trimZeros();
+      return true;
+    }
+  }
   let places = 15;
   if (v >= 1) {
     places = 14;
@@ -83,7 +93,9 @@ function tryFifteenDigits(v: number): boolean {
 
 function trimZeros(): void {
   let m = mantissa;
-  let q = Math.floor(m / 100000000);
+  let q = Math.floor(m / 10);
+  if (q * 10 !== m) return;
+  q = Math.floor(m / 100000000);
   if (q * 100000000 === m) {
     m = q;
     exponent += 8;

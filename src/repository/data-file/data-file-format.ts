@@ -258,7 +258,8 @@ function decodeBlockRecord(
   const ends = block.offset + block.storedLength <= limits.directoryOffset;
   const sized = block.storedLength > 0 && block.rawLength > 0 && block.rawLength <= MAX_BLOCK_BYTES;
   const beginsWell = block.continues
-    ? block.beginsIn < index && (block.beginsIn !== -1 || index === 0 || before[index - 1].continues)
+    ? block.beginsIn < index &&
+      (block.beginsIn !== -1 || index === 0 || before[index - 1].continues)
     : block.beginsIn === index;
   if (!placed || !ends || !sized || block.range >= limits.slotRanges || !beginsWell) {
     throw corrupt(limits.object, `block ${index} of its directory is impossible`);

@@ -157,11 +157,14 @@ export class DataFileReader {
       if (filterMayContain(bits, filter.probes, hash)) continue;
       for (let i = 0; i < filter.blocks; i++) excluded.add(filter.firstBlock + i);
     }
-    const candidates: number[] = [];
-    for (const [index, block] of this.blocks.entries()) {
-      if (block.range === range && !excluded.has(index)) candidates.push(index);
+    // Filters know the keys that begin in their blocks: one that goes on is looked for where it
+    // begins, and one that began in an earlier file may be any.
+    const candidates = new Set<number>();
+    for (const [index, { continues, beginsIn, range: own }] of this.blocks.entries()) {
+      const goesOn = continues && (beginsIn === -1 || candidates.has(beginsIn));
+      if (own === range && (goesOn || !excluded.has(index))) candidates.add(index);
     }
-    return candidates;
+    return [...candidates];
   }
 
   /** The bits of one filter, checked. The caller's to keep. */

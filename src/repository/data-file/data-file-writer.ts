@@ -37,7 +37,7 @@ export type DataBlock = SealedBlock & {
   readonly firstPart?: boolean;
   /** The first line continues a key that began in an earlier block. */
   readonly continues?: boolean;
-  /** `murmur3` of every key with a line in this block; kept until the file is closed. */
+  /** `murmur3` of every key that begins in this block; kept until the file is closed. */
   readonly keyHashes: Uint32Array;
 };
 
@@ -88,9 +88,9 @@ export class DataFileWriter {
   }
 
   /**
-   * Whether this file should be closed before a block of `nextLength` stored bytes. A file ends near
-   * max(64 MiB, 1/500 of the expected stored bytes of the backup) and never above 4 GiB; a key is
-   * only cut in two where it alone would pass that.
+   * Whether this file should be closed before a block of `nextLength` stored bytes. A file ends
+   * near max(64 MiB, 1/500 of the expected stored bytes of the backup) and never above 4 GiB; a
+   * key is only cut in two where it alone would pass that.
    */
   shouldClose(expectedBytes: number, nextLength: number, continues: boolean): boolean {
     if (this.#blocks.length === 0) return false;

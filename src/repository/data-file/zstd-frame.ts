@@ -28,8 +28,8 @@ export function encodeFrame(raw: Uint8Array): Buffer {
 
 /**
  * Decodes exactly one frame that spans all of `stored` and holds exactly `rawLength` bytes; throws
- * OBJECT_CORRUPT otherwise. Allocates `rawLength` bytes and a window of at most 8 MiB, and only when
- * the frame itself claims that content size.
+ * OBJECT_CORRUPT otherwise. Allocates `rawLength` bytes and a window of at most 8 MiB, and only
+ * when the frame itself claims that content size.
  */
 export function decodeFrame(stored: Uint8Array, rawLength: number): Buffer {
   const frame = measureFrame(stored);

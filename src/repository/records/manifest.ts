@@ -43,7 +43,7 @@ export type BackupFacts = {
   readonly lossy: Readonly<Record<string, number>>;
 };
 
-/** `null`: no restriction. Keys and patterns are written as in the entries (`base64:` and so on). */
+/** `null`: no restriction. Keys and patterns are written as in the entries (`base64:` …). */
 export type Selection = {
   readonly databases: readonly number[] | null;
   readonly keys: readonly string[] | null;

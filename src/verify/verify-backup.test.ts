@@ -18,7 +18,7 @@ import {
   openRepository,
   sealBlock,
 } from '../repository/index.ts';
-import { FINDINGS, type FindingCode, verifyBackup, verifyRepository } from './index.ts';
+import { FINDINGS, type FindingCode, verifyBackup } from './index.ts';
 
 async function sample() {
   const storage = new MemoryStorage();
@@ -163,35 +163,5 @@ describe('verifyBackup', () => {
   test('follows a big key from one file into the next', async () => {
     const blocks = sampleBlocks([{ db: 0, key: 'b', parts: 3 }], 4);
     assert.deepEqual(await codesOfBlocks(blocks), []);
-  });
-});
-
-describe('verifyRepository', () => {
-  test('verifies every backup and their order', async () => {
-    const { storage, repository, manifest } = await sample();
-    const second = await writeSampleBackup(repository);
-    const report = await verifyRepository(repository);
-    assert.equal(report.backups.length, 2);
-    assert.deepEqual(report.findings, []);
-    assert.deepEqual(
-      report.backups.flatMap((backup) => backup.findings),
-      [],
-    );
-    const name = (id: string) => `sources/${manifest.source}/backups/${id}.json`;
-    const changed = storage.copy();
-    changed.objects.get(name(manifest.id))!.bytes = Buffer.from('{}');
-    const reader = await openRepository(changed, { mode: 'read' });
-    const found = await verifyRepository(reader, { source: manifest.source });
-    assert.deepEqual(
-      found.findings.map((finding) => finding.code),
-      ['predecessor-changed'],
-    );
-    changed.objects.delete(name(manifest.id));
-    const pruned = await verifyRepository(reader);
-    assert.deepEqual(pruned.findings, [], 'a predecessor may be pruned');
-    assert.deepEqual(
-      pruned.backups.map((backup) => backup.backup),
-      [second.id],
-    );
   });
 });

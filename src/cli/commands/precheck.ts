@@ -1,0 +1,137 @@
+import { type Command, Option } from 'commander';
+import { CodedError } from '../../base/index.ts';
+import { displayAddress } from '../../redis/index.ts';
+import { precheckTarget } from '../../restore/index.ts';
+import { type Finding, precheckSource } from '../../sources/index.ts';
+import { EXIT, type ExitStatus } from '../exit-codes.ts';
+import { action, type Door, type Invocation, styled } from '../invocation.ts';
+import { parseRate } from '../options/amounts.ts';
+import {
+  addConnectionOptions,
+  type Connection,
+  type ConnectionOptions,
+  readConnection,
+} from '../options/connection-options.ts';
+import { defined } from '../options/defined.ts';
+import { chooseBackup } from '../options/repository-option.ts';
+import { formatAmount } from '../output/format.ts';
+
+type PrecheckOptions = ConnectionOptions & {
+  readonly as: 'source' | 'target';
+  readonly rate?: number;
+  readonly psyncAs?: string;
+  readonly replconfAs?: string;
+  readonly for?: string;
+  readonly source?: string;
+};
+
+const EXAMPLES = `
+Examples:
+  tidemark precheck redis://backup@db.example --as source --password-file ./secret
+  tidemark precheck redis://127.0.0.1:6380 --as target --for latest --repo ./backups`;
+
+export function addPrecheck(program: Command, door: Door): void {
+  const command = program
+    .command('precheck')
+    .summary('see whether a server can be backed up or restored to')
+    .description(
+      'Looks at a server without changing anything and prints one line per finding, with what\n' +
+        'to do about it. Ends with 3 when something would not work.',
+    )
+    .argument('<redis>', 'redis://[user[:password]@]host[:port][/db], rediss://…, unix:///path')
+    .addOption(
+      new Option('--as <role>', 'what the server is to be')
+        .choices(['source', 'target'])
+        .makeOptionMandatory(),
+    )
+    .option('--rate <rate>', 'of a source: the rate you will limit the backup to', parseRate)
+    .option('--psync-as <name>', 'of a source: what rename-command made of PSYNC')
+    .option('--replconf-as <name>', 'of a source: what rename-command made of REPLCONF')
+    .option('--for <backup>', 'of a target: the backup you want to restore there')
+    .option('--source <name>', 'of which source that backup is');
+  addConnectionOptions(command, 'either')
+    .addHelpText('after', EXAMPLES)
+    .action(action(door, runPrecheck));
+}
+
+async function runPrecheck(
+  invocation: Invocation,
+  redis: string,
+  options: PrecheckOptions,
+): Promise<ExitStatus> {
+  checkOptions(options);
+  const { terminal, printer } = invocation;
+  const variable = options.as === 'source' ? 'TIDEMARK_PASSWORD' : 'TIDEMARK_TARGET_PASSWORD';
+  const connection = await readConnection(terminal, redis, options, variable);
+  const findings =
+    options.as === 'source'
+      ? await checkSource(invocation, connection, options)
+      : await checkTarget(invocation, connection, options);
+  const errors = findings.filter(({ level }) => level === 'error').length;
+  const warnings = findings.filter(({ level }) => level === 'warning').length;
+  if (invocation.json) {
+    const address = displayAddress(connection.address);
+    await printer.document({ address, as: options.as, ok: errors === 0, findings });
+  } else {
+    for (const finding of findings) await printer.write(formatFinding(invocation, finding));
+    await printer.line(formatVerdict(options.as, errors, warnings));
+  }
+  return errors === 0 ? EXIT.done : EXIT.refused;
+}
+
+/** Options of the other role would be ignored without a word. */
+function checkOptions(options: PrecheckOptions): void {
+  const { as, rate, psyncAs, replconfAs, for: backup, source } = options;
+  const stray =
+    as === 'source'
+      ? (['--for', backup] as const)
+      : (['--rate, --psync-as, --replconf-as', rate ?? psyncAs ?? replconfAs] as const);
+  if (stray[1] !== undefined) {
+    throw new CodedError('USAGE', `Cannot use ${stray[0]} with --as ${as}`);
+  }
+  if (source !== undefined && backup === undefined) {
+    throw new CodedError('USAGE', 'Cannot use --source without --for');
+  }
+}
+
+async function checkSource(
+  { terminal }: Invocation,
+  connection: Connection,
+  { rate, psyncAs, replconfAs }: PrecheckOptions,
+): Promise<readonly Finding[]> {
+  return await precheckSource(connection.address, {
+    ...defined({ tls: connection.tls, rateBytesPerSecond: rate }),
+    commandNames: defined({ psync: psyncAs, replconf: replconfAs }),
+    signal: terminal.signal,
+  });
+}
+
+async function checkTarget(
+  invocation: Invocation,
+  { address, tls }: Connection,
+  options: PrecheckOptions,
+): Promise<readonly Finding[]> {
+  const chosen =
+    options.for === undefined
+      ? undefined
+      : await chooseBackup(invocation, options.for, options.source);
+  return await precheckTarget({
+    target: address,
+    ...defined({ tls, manifest: chosen?.manifest }),
+    signal: invocation.terminal.signal,
+  });
+}
+
+const STYLES = { ok: 'green', warning: 'yellow', error: 'red' } as const;
+
+function formatFinding(invocation: Invocation, finding: Finding): string {
+  const mark = styled(invocation, STYLES[finding.level], finding.level.padEnd(7));
+  const remedy = finding.remedy === null ? '' : ` → ${finding.remedy}`;
+  return `${mark}  ${finding.message}${remedy}\n`;
+}
+
+function formatVerdict(role: 'source' | 'target', errors: number, warnings: number): string {
+  const what = role === 'source' ? 'a backup' : 'a restore';
+  const counts = `${formatAmount(errors, 'error')}, ${formatAmount(warnings, 'warning')}`;
+  return errors === 0 ? `Ready for ${what} (${counts})` : `Not ready for ${what} (${counts})`;
+}

@@ -1,0 +1,31 @@
+export type Column = { readonly title: string; readonly align?: 'left' | 'right' };
+
+/** Columns two spaces apart under their titles; no line ends in spaces. */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]) {
+  const titles = columns.map((column) => column.title);
+  const all = [titles, ...rows];
+  const widths = columns.map((_, index) =>
+    Math.max(...all.map((row) => [...(row[index] ?? '')].length)),
+  );
+  return all
+    .map((row) =>
+      columns
+        .map((column, index) => pad(row[index] ?? '', widths[index], column.align === 'right'))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** `name: value` lines with the values in one column; entries without a value are left out. */
+export function formatFacts(facts: readonly (readonly [string, string | null])[]): string {
+  const shown = facts.filter(([, value]) => value !== null);
+  const width = Math.max(...shown.map(([name]) => name.length)) + 2;
+  return shown.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}\n`).join('');
+}
+
+function pad(text: string, width: number, right: boolean): string {
+  const space = ' '.repeat(Math.max(0, width - [...text].length));
+  return right ? space + text : text + space;
+}

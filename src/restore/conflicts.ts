@@ -1,0 +1,220 @@
+import { CodedError, printableBytes } from '../base/index.ts';
+import { equalDigests, formatText } from '../entries/index.ts';
+import type { RedisConnection } from '../redis/index.ts';
+import { type CommandArg, type Reply, ReplyError } from '../resp/index.ts';
+import { digestOfPayload, digestOfWanted, type WantedKey } from './command-parts.ts';
+import type { Counts, Tally } from './counts.ts';
+import { type ConflictPolicy, NO_EXPIRY, type TtlPolicy } from './policies.ts';
+import type { TargetFacts } from './target-facts.ts';
+
+export type ConflictOptions = {
+  readonly policy: ConflictPolicy;
+  readonly ttl: TtlPolicy;
+  /** What a renamed key gets behind its name. */
+  readonly renameSuffix: string;
+  /** Decide and count, but write nothing. */
+  readonly dryRun: boolean;
+};
+
+/** A key that exists in the target, and what is to be done about it. */
+type Decision = 'unchanged' | 'vanished' | ConflictPolicy;
+
+/** Keys that are looked at by one round trip. */
+const CHUNK_KEYS = 128;
+const CHUNK_BYTES = 8 << 20;
+
+/** Without PEXPIRETIME an expiry is the time to live and the server's clock: so exact is that. */
+const CLOCK_TOLERANCE_MS = 1000;
+
+/**
+ * Decides about keys that the target has already: equal ones are left alone, others treated by
+ * policy. Atomic against other writers is only what a single command is: a renamed copy never
+ * replaces anything, an overwritten key is replaced whole.
+ */
+export class ConflictResolver {
+  readonly #conn: RedisConnection;
+  readonly #facts: TargetFacts;
+  readonly #options: ConflictOptions;
+  readonly #tally: Tally;
+
+  /** `conn` is used by nobody else while `resolve` runs. */
+  constructor(conn: RedisConnection, facts: TargetFacts, options: ConflictOptions, tally: Tally) {
+    this.#conn = conn;
+    this.#facts = facts;
+    this.#options = options;
+    this.#tally = tally;
+  }
+
+  /** `db`: of the backup; `targetDb`: of the target. TARGET_CONFLICT with the policy `fail`. */
+  async resolve(db: number, targetDb: number, wanted: readonly WantedKey[]): Promise<void> {
+    if (wanted.length === 0) return;
+    await this.#conn.command(['SELECT', targetDb]);
+    let chunk: WantedKey[] = [];
+    let bytes = 0;
+    for (const key of wanted) {
+      chunk.push(key);
+      bytes += (key.payload ?? (key.text as Buffer)).length;
+      if (chunk.length < CHUNK_KEYS && bytes < CHUNK_BYTES) continue;
+      await this.#resolveChunk(db, chunk);
+      chunk = [];
+      bytes = 0;
+    }
+    await this.#resolveChunk(db, chunk);
+  }
+
+  async #resolveChunk(db: number, wanted: readonly WantedKey[]): Promise<void> {
+    if (wanted.length === 0) return;
+    const counts = this.#tally.of(db);
+    const decisions = await this.#decide(wanted);
+    const writes: { readonly key: WantedKey; readonly decision: Decision }[] = [];
+    for (const [index, key] of wanted.entries()) {
+      const decision = decisions[index];
+      if (decision === 'unchanged') counts.unchanged++;
+      else if (decision === 'skip') counts.skipped++;
+      else if (decision === 'fail') throw conflict(db, key);
+      else writes.push({ key, decision });
+    }
+    if (this.#options.dryRun) {
+      for (const { decision } of writes) countWrite(counts, decision);
+      return;
+    }
+    const commands = writes.map(({ key, decision }) => this.#writeCommand(key, decision));
+    const replies = await this.#conn.pipeline(commands);
+    for (const [index, { key, decision }] of writes.entries()) {
+      await this.#account(db, counts, key, decision, replies[index]);
+    }
+  }
+
+  /** Reads the keys from the target and compares them with what would be written. */
+  async #decide(wanted: readonly WantedKey[]): Promise<Decision[]> {
+    const commands: CommandArg[][] = [['TIME']];
+    const expiry = this.#facts.expireTime ? 'PEXPIRETIME' : 'PTTL';
+    for (const { key } of wanted) commands.push(['DUMP', key], [expiry, key]);
+    const replies = await this.#conn.pipeline(commands);
+    const nowMs = timeOf(replies[0]);
+    return wanted.map((key, index) => {
+      const payload = replies[1 + index * 2];
+      const at = replies[2 + index * 2];
+      if (payload === null) return 'vanished';
+      if (!Buffer.isBuffer(payload)) throw refused('DUMP', payload);
+      if (this.#equalExpiry(key.expireAtMs, at, nowMs) && equalValue(key, payload)) {
+        return 'unchanged';
+      }
+      return this.#options.policy;
+    });
+  }
+
+  /** Negative: no expiry (-1), or no such key any more (-2). */
+  #equalExpiry(expireAtMs: number, reply: Reply, nowMs: number): boolean {
+    const value = Number(reply);
+    if (value < 0 || expireAtMs === NO_EXPIRY) return value < 0 === (expireAtMs === NO_EXPIRY);
+    // A remaining time is counted from the start of each restore: it differs by nature.
+    if (this.#options.ttl === 'remaining') return true;
+    if (this.#facts.expireTime) return value === expireAtMs;
+    return Math.abs(nowMs + value - expireAtMs) <= CLOCK_TOLERANCE_MS;
+  }
+
+  #writeCommand(wanted: WantedKey, decision: Decision): CommandArg[] {
+    const key =
+      decision === 'rename'
+        ? Buffer.concat([wanted.key, Buffer.from(this.#options.renameSuffix)])
+        : wanted.key;
+    const replaces = decision === 'overwrite';
+    const hasExpiry = wanted.expireAtMs !== NO_EXPIRY;
+    if (wanted.payload === undefined) {
+      const command: CommandArg[] = ['SET', key, wanted.text as Buffer];
+      if (hasExpiry) command.push('PXAT', wanted.expireAtMs);
+      if (!replaces) command.push('NX');
+      return command;
+    }
+    const { restoreOptions } = this.#facts;
+    const ttl = restoreOptions ? wanted.expireAtMs : Math.max(1, wanted.expireAtMs - Date.now());
+    const command: CommandArg[] = ['RESTORE', key, hasExpiry ? ttl : 0, wanted.payload];
+    if (replaces) command.push('REPLACE');
+    if (hasExpiry && restoreOptions) command.push('ABSTTL');
+    command.push(...wanted.usage);
+    return command;
+  }
+
+  async #account(
+    db: number,
+    counts: Counts,
+    key: WantedKey,
+    decision: Decision,
+    reply: Reply,
+  ): Promise<void> {
+    const exists =
+      reply === null || (reply instanceof ReplyError && reply.code === 'BUSYKEY');
+    if (!exists && !(reply instanceof ReplyError)) {
+      countWrite(counts, decision);
+      return;
+    }
+    if (reply instanceof ReplyError && isFatal(reply.code)) throw refused('a write', reply);
+    const name = formatText(key.key);
+    if (exists && decision === 'rename' && (await this.#isOwnCopy(key))) {
+      counts.renamed++;
+      return;
+    }
+    counts.failed++;
+    const message = exists
+      ? 'the key changed while it was being restored'
+      : (reply as ReplyError).message;
+    this.#tally.problem({ db, key: name, code: 'TARGET_REFUSED', message });
+  }
+
+  /** Whether the renamed name holds what this restore would put there: an earlier run of it. */
+  async #isOwnCopy(wanted: WantedKey): Promise<boolean> {
+    const name = Buffer.concat([wanted.key, Buffer.from(this.#options.renameSuffix)]);
+    const payload = await this.#conn.command(['DUMP', name]);
+    return Buffer.isBuffer(payload) && equalValue(wanted, payload);
+  }
+}
+
+function countWrite(counts: Counts, decision: Decision): void {
+  if (decision === 'rename') counts.renamed++;
+  else if (decision === 'overwrite') counts.overwritten++;
+  else counts.restored++;
+}
+
+function equalValue(wanted: WantedKey, payload: Buffer): boolean {
+  if (wanted.payload?.equals(payload)) return true;
+  return equalDigests(digestOfWanted(wanted), digestOfPayload(payload));
+}
+
+/** Errors that are about the server, not about one key. */
+export function isFatal(code: string): boolean {
+  return FATAL.has(code);
+}
+
+const FATAL = new Set([
+  'OOM',
+  'READONLY',
+  'NOPERM',
+  'NOAUTH',
+  'MISCONF',
+  'LOADING',
+  'MASTERDOWN',
+  'NOREPLICAS',
+  'MOVED',
+  'ASK',
+  'CLUSTERDOWN',
+  'CROSSSLOT',
+]);
+
+export function refused(what: string, reply: Reply): CodedError {
+  const text = reply instanceof ReplyError ? reply.message : String(reply);
+  return new CodedError('TARGET_REFUSED', `The target refused ${what}: ${text}`);
+}
+
+function conflict(db: number, { key }: WantedKey): CodedError {
+  return new CodedError(
+    'TARGET_CONFLICT',
+    `The target has ${printableBytes(key)} (database ${db}) with another value or expiry`,
+    { key: printableBytes(key) },
+  );
+}
+
+function timeOf(reply: Reply): number {
+  if (!Array.isArray(reply)) return Date.now();
+  return Number(reply[0]) * 1000 + Math.floor(Number(reply[1]) / 1000);
+}

@@ -1,0 +1,34 @@
+/** What happens to a key that the target has with another value or expiry. */
+export type ConflictPolicy = 'rename' | 'skip' | 'overwrite' | 'fail';
+
+/** `remaining`: the time to live that the key had at the backup's instant, counted from now on. */
+export type TtlPolicy = 'absolute' | 'remaining' | 'persist';
+
+/** Losses that change what a key is, not only what is known of it: not written unless allowed. */
+export const REFUSED_LOSSES: ReadonlySet<string> = new Set([
+  'field-expiry',
+  'stream-idmp',
+  'key-metadata',
+]);
+
+export type TtlRules = {
+  readonly policy: TtlPolicy;
+  /** When the restore began: the new origin of remaining times. */
+  readonly startedAtMs: number;
+  /** The backup's instant. */
+  readonly snapshotAtMs: number;
+};
+
+export const NO_EXPIRY = -1;
+export const EXPIRED = -2;
+
+/**
+ * The expiry under which a key is written, Unix milliseconds; NO_EXPIRY, or EXPIRED for a key that
+ * is not written because its time is over.
+ */
+export function expiryOf(expireAtMs: number, rules: TtlRules, nowMs: number): number {
+  if (expireAtMs === NO_EXPIRY || rules.policy === 'persist') return NO_EXPIRY;
+  if (rules.policy === 'absolute') return expireAtMs <= nowMs ? EXPIRED : expireAtMs;
+  const remainingMs = expireAtMs - rules.snapshotAtMs;
+  return remainingMs <= 0 ? EXPIRED : rules.startedAtMs + remainingMs;
+}
