@@ -35,13 +35,14 @@ export type Door = {
 };
 
 /** Turns what a command does into what commander calls. */
-export function action<A extends unknown[]>(
+export function action(
   door: Door,
-  run: (invocation: Invocation, ...args: A) => Promise<ExitStatus>,
+  // Each command knows its own arguments and options; commander hands them over untyped.
+  run: (invocation: Invocation, ...args: never[]) => Promise<ExitStatus>,
 ): (...all: unknown[]) => Promise<void> {
   return async (...all) => {
     const command = all.at(-1) as Command;
-    const args = all.slice(0, -1) as A;
+    const args = all.slice(0, -1) as never[];
     door.status = await run(createInvocation(door, command.optsWithGlobals()), ...args);
   };
 }

@@ -4,6 +4,7 @@ import { parseDouble } from '../rdb/index.ts';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
+const PAD = 0x3d;
 
 /** Values of the base64 alphabet; 64: not in it. */
 const BASE64_VALUE = new Uint8Array(256).fill(64);
@@ -212,15 +213,16 @@ export class JsonCursor {
       const a = BASE64_VALUE[bytes[i]];
       const b = BASE64_VALUE[bytes[i + 1]];
       const isEnd = i + 4 === end;
-      const c = isEnd && bytes[i + 2] === 0x3d ? 0 : BASE64_VALUE[bytes[i + 2]];
-      const d = isEnd && bytes[i + 3] === 0x3d ? 0 : BASE64_VALUE[bytes[i + 3]];
+      const d = isEnd && bytes[i + 3] === PAD ? 0 : BASE64_VALUE[bytes[i + 3]];
+      const endsEarly = isEnd && bytes[i + 2] === PAD && bytes[i + 3] === PAD;
+      const c = endsEarly ? 0 : BASE64_VALUE[bytes[i + 2]];
       if ((a | b | c | d) > 63) throw this.invalid('base64');
       out[p] = (a << 2) | (b >> 4);
       out[p + 1] = ((b & 15) << 4) | (c >> 2);
       out[p + 2] = ((c & 3) << 6) | d;
       p += 3;
     }
-    if (size > 0 && bytes[end - 1] === 0x3d) p -= bytes[end - 2] === 0x3d ? 2 : 1;
+    if (size > 0 && bytes[end - 1] === PAD) p -= bytes[end - 2] === PAD ? 2 : 1;
     this.textEnd = p;
   }
 

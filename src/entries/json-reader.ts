@@ -7,7 +7,7 @@ import {
   type ValueSink,
 } from '../rdb/index.ts';
 import { JsonCursor, literal } from './json-cursor.ts';
-import { readStreamInfo, type StreamInfoJson } from './json-stream-info.ts';
+import { decodeText, readStreamInfo, type StreamInfoJson } from './json-stream-info.ts';
 
 /** A line's members before its value. `rdbType` is only told for opaque values. */
 export type LineHeader = EntryHeader & {
@@ -23,6 +23,8 @@ export type LineHeader = EntryHeader & {
   elementBytes: number;
   /** Pairs of the last stream entry that are not complete in this line. */
   entryMore: number;
+  /** Some fields in this line expire. */
+  fieldExpiries: boolean;
 };
 
 const KINDS: Readonly<Record<string, ValueKind>> = {
@@ -95,6 +97,7 @@ export class JsonLineReader {
     elementMore: '',
     elementBytes: NONE,
     entryMore: 0,
+    fieldExpiries: false,
   };
   /** The line just read by `next`, without its newline. */
   lineStart = 0;
@@ -157,6 +160,7 @@ export class JsonLineReader {
     header.keyMeta = cursor.skip(KEY_META) ? this.#keyMeta() : undefined;
     this.#partMembers();
     this.#hasExpiries = cursor.skip(FIELD_EXPIRY);
+    header.fieldExpiries = this.#hasExpiries;
     if (this.#hasExpiries) this.#skipFieldExpiries();
     cursor.expect(VALUE);
   }
@@ -196,10 +200,12 @@ export class JsonLineReader {
   /** Metadata is opaque to us: its payload, and what it needs to be read again. */
   #keyMeta(): Uint8Array {
     const cursor = this.#cursor;
-    const end = cursor.bytes.indexOf(CLOSE_OBJECT, cursor.pos);
-    const json = JSON.parse(this.#utf8(cursor.pos, end + 1)) as { payload: string };
-    cursor.pos = end + 1;
-    return Buffer.from(json.payload.slice('base64:'.length), 'base64');
+    const end = cursor.bytes.indexOf(CLOSE_OBJECT, cursor.pos) + 1;
+    if (end === 0 || end > cursor.end) throw cursor.invalid('the end of the metadata');
+    const json = parseJson(this.#utf8(cursor.pos, end), cursor) as { payload?: unknown };
+    if (typeof json.payload !== 'string') throw cursor.invalid('the payload of the metadata');
+    cursor.pos = end;
+    return decodeText(json.payload);
   }
 
   #utf8(start: number, end: number): string {
@@ -353,11 +359,11 @@ export class JsonLineReader {
     }
     // What is left is small: counters and groups.
     const rest = cursor.end - 1;
-    if (cursor.pos < rest - 1) {
-      const text = `{${this.#utf8(cursor.pos + 1, rest)}`;
+    if (cursor.skipByte(COMMA)) {
+      const text = `{${this.#utf8(cursor.pos, Math.max(cursor.pos, rest))}`;
       this.#streamParts.push(parseJson(text, cursor) as StreamInfoJson);
-    }
-    cursor.pos = rest;
+      cursor.pos = rest;
+    } else cursor.expectByte(CLOSE_OBJECT);
     if (!this.header.more) {
       sink.streamEnd(readStreamInfo(this.#streamParts, this.#streamLength));
     }
@@ -483,6 +489,8 @@ export class JsonLineReader {
       const digit = this.#cursor.bytes[this.#cursor.pos++] - 0x30;
       if (!(digit >= 0 && digit <= 9)) throw this.#cursor.invalid('an index');
     }
+    const digits = this.#cursor.pos - start;
+    if (digits === 0 || digits > 20) throw this.#cursor.invalid('an index');
     return BigInt(this.#utf8(start, this.#cursor.pos));
   }
 
@@ -493,6 +501,7 @@ export class JsonLineReader {
     const at = view.indexOf(PAYLOAD, cursor.pos);
     if (at < 0) throw cursor.invalid('a payload');
     const head = parseJson(`${this.#utf8(cursor.pos, at)}"end":0}`, cursor) as OpaqueJson;
+    if (!isOpaqueJson(head)) throw cursor.invalid('a payload with its type and version');
     cursor.pos = at + PAYLOAD.length;
     cursor.readText();
     if (this.header.part === 0) {
@@ -515,6 +524,15 @@ type OpaqueJson = {
   readonly rdbVersion: number;
   readonly dialect: Dialect;
 };
+
+function isOpaqueJson({ name, rdbType, rdbVersion, dialect }: OpaqueJson): boolean {
+  return (
+    (name === undefined || (typeof name === 'string' && /^[\w-]{9}$/.test(name))) &&
+    Number.isInteger(rdbType) &&
+    Number.isInteger(rdbVersion) &&
+    (dialect === 'redis' || dialect === 'valkey')
+  );
+}
 
 function parseJson(text: string, cursor: JsonCursor): unknown {
   try {

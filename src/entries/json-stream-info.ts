@@ -8,136 +8,160 @@ import type {
   StreamPending,
 } from '../rdb/index.ts';
 
-/** What stands behind a stream's entries in one of its lines, as JSON.parse gives it. */
-export type StreamInfoJson = {
-  readonly lastId?: string;
-  readonly firstId?: string | null;
-  readonly maxDeletedId?: string | null;
-  readonly entriesAdded?: string | null;
-  readonly groups?: readonly GroupJson[];
-  readonly idmp?: IdmpJson;
-};
+/** What stands behind a stream's entries in one of its lines, as JSON.parse gives it: unchecked. */
+export type StreamInfoJson = Json;
 
-type GroupJson = {
-  readonly name: string;
-  readonly lastId?: string;
-  readonly entriesRead?: string | null;
-  readonly consumers?: readonly { name: string; seenAt: number; activeAt: number | null }[];
-  readonly pending?: readonly {
-    id: string;
-    consumer: string | null;
-    deliveredAt: number;
-    deliveries: number | string;
-  }[];
-};
+type Json = Readonly<Record<string, unknown>>;
+type Open<T> = { -readonly [K in keyof T]: T[K] };
 
-type IdmpJson = {
-  readonly durationSeconds: string;
-  readonly maxSize: string;
-  readonly iidsAdded: string;
-  readonly iidsDuplicates: string;
-  readonly producers: readonly { id: string; iids: readonly { iid: string; entryId: string }[] }[];
-};
-
-type OpenGroup = Omit<StreamGroup, 'pending'> & {
+type OpenGroup = Omit<StreamGroup, 'consumers' | 'pending'> & {
+  readonly consumers: StreamConsumer[];
   readonly pending: StreamPending[];
-  readonly indexes: ReadonlyMap<string, number>;
+  readonly indexes: Map<string, number>;
 };
 
-/** Joins what the lines of one stream say; a group's pending entries may go on in further lines. */
+type OpenIdmp = Open<Omit<StreamIdmp, 'producers'>> & {
+  readonly producers: StreamIdmp['producers'][number][];
+};
+
+/**
+ * Joins what the lines of one stream say: groups, their consumers and pending entries, and producers
+ * may go on in further lines. Throws JSONL_INVALID.
+ */
 export function readStreamInfo(parts: readonly StreamInfoJson[], length: number): StreamInfo {
-  let facts: StreamInfoJson = {};
-  let idmp: StreamIdmp | null = null;
+  let facts: Json = {};
+  let idmp: OpenIdmp | null = null;
   const groups = new Map<string, OpenGroup>();
   for (const part of parts) {
-    if (part.lastId !== undefined) facts = part;
-    if (part.idmp !== undefined) idmp = readIdmp(part.idmp);
-    for (const group of part.groups ?? []) {
-      let open = groups.get(group.name);
+    if (part['lastId'] !== undefined) facts = part;
+    if (part['idmp'] !== undefined) {
+      const more = object(part['idmp'], 'idmp');
+      idmp ??= openIdmp(more);
+      idmp.producers.push(...list(more, 'producers').map(readProducer));
+    }
+    for (const group of list(part, 'groups')) {
+      const name = text(group, 'name');
+      let open = groups.get(name);
       if (open === undefined) {
         open = openGroup(group);
-        groups.set(group.name, open);
+        groups.set(name, open);
       }
-      addPending(open, group);
+      addToGroup(open, group);
     }
   }
-  if (facts.lastId === undefined) throw invalid('a stream without its last id');
   return {
     length: BigInt(length),
-    lastId: parseId(facts.lastId),
-    firstId: optionalId(facts.firstId),
-    maxDeletedId: optionalId(facts.maxDeletedId),
-    entriesAdded: optionalCounter(facts.entriesAdded),
+    lastId: parseId(facts['lastId']),
+    firstId: optionalId(facts['firstId']),
+    maxDeletedId: optionalId(facts['maxDeletedId']),
+    entriesAdded: optionalCounter(facts['entriesAdded']),
     groups: [...groups.values()].map(({ indexes: _, ...group }) => group),
     idmp,
   };
 }
 
-function openGroup(group: GroupJson): OpenGroup {
-  const consumers = (group.consumers ?? []).map(
-    (consumer): StreamConsumer => ({
-      name: decodeText(consumer.name),
-      seenAtMs: consumer.seenAt,
-      activeAtMs: consumer.activeAt,
-    }),
-  );
+function openGroup(group: Json): OpenGroup {
   return {
-    name: decodeText(group.name),
-    lastId: parseId(group.lastId ?? ''),
-    entriesRead: optionalCounter(group.entriesRead),
-    consumers,
+    name: decodeText(text(group, 'name')),
+    lastId: parseId(group['lastId']),
+    entriesRead: optionalCounter(group['entriesRead']),
+    consumers: [],
     pending: [],
-    indexes: new Map((group.consumers ?? []).map(({ name }, index) => [name, index])),
+    indexes: new Map(),
   };
 }
 
-function addPending(open: OpenGroup, group: GroupJson): void {
-  for (const pending of group.pending ?? []) {
-    const consumer = pending.consumer === null ? -1 : open.indexes.get(pending.consumer);
+function addToGroup(open: OpenGroup, group: Json): void {
+  for (const consumer of list(group, 'consumers')) {
+    const name = text(consumer, 'name');
+    open.indexes.set(name, open.consumers.length);
+    open.consumers.push({
+      name: decodeText(name),
+      seenAtMs: integer(consumer['seenAt']),
+      activeAtMs: consumer['activeAt'] === null ? null : integer(consumer['activeAt']),
+    });
+  }
+  for (const pending of list(group, 'pending')) {
+    const name = pending['consumer'];
+    const consumer = name === null ? -1 : open.indexes.get(text(pending, 'consumer'));
     if (consumer === undefined) throw invalid('a pending entry of an unknown consumer');
     open.pending.push({
-      id: parseId(pending.id),
+      id: parseId(pending['id']),
       consumer,
-      deliveredAtMs: pending.deliveredAt,
-      deliveries: BigInt(pending.deliveries),
+      deliveredAtMs: integer(pending['deliveredAt']),
+      deliveries: counter(pending['deliveries']),
     });
   }
 }
 
-function readIdmp(idmp: IdmpJson): StreamIdmp {
+function openIdmp(idmp: Json): OpenIdmp {
   return {
-    durationSeconds: BigInt(idmp.durationSeconds),
-    maxSize: BigInt(idmp.maxSize),
-    producers: idmp.producers.map((producer) => ({
-      id: decodeText(producer.id),
-      iids: producer.iids.map(({ iid, entryId }) => ({
-        iid: decodeText(iid),
-        entryId: parseId(entryId),
-      })),
+    durationSeconds: counter(idmp['durationSeconds']),
+    maxSize: counter(idmp['maxSize']),
+    producers: [],
+    iidsAdded: counter(idmp['iidsAdded']),
+    iidsDuplicates: counter(idmp['iidsDuplicates']),
+  };
+}
+
+function readProducer(producer: Json): StreamIdmp['producers'][number] {
+  return {
+    id: decodeText(text(producer, 'id')),
+    iids: list(producer, 'iids').map((item) => ({
+      iid: decodeText(text(item, 'iid')),
+      entryId: parseId(item['entryId']),
     })),
-    iidsAdded: BigInt(idmp.iidsAdded),
-    iidsDuplicates: BigInt(idmp.iidsDuplicates),
   };
 }
 
 /** The bytes of a Redis string from its JSON text. */
-export function decodeText(text: string): Buffer {
-  if (text.startsWith('base64:')) return Buffer.from(text.slice('base64:'.length), 'base64');
-  return Buffer.from(text.startsWith('text:') ? text.slice('text:'.length) : text, 'utf8');
+export function decodeText(json: string): Buffer {
+  if (json.startsWith('base64:')) return Buffer.from(json.slice('base64:'.length), 'base64');
+  return Buffer.from(json.startsWith('text:') ? json.slice('text:'.length) : json, 'utf8');
 }
 
-function parseId(text: string): StreamId {
-  const match = /^(\d{1,20})-(\d{1,20})$/.exec(text);
-  if (match === null) throw invalid(`the stream id ${JSON.stringify(text)}`);
+function object(value: unknown, what: string): Json {
+  if (typeof value !== 'object' || value === null) throw invalid(`"${what}" of a stream`);
+  return value as Json;
+}
+
+/** A list of objects; an absent one is empty. */
+function list(parent: Json, member: string): Json[] {
+  const value = parent[member] ?? [];
+  if (!Array.isArray(value)) throw invalid(`"${member}" of a stream`);
+  return value.map((item) => object(item, member));
+}
+
+function text(parent: Json, member: string): string {
+  const value = parent[member];
+  if (typeof value !== 'string') throw invalid(`"${member}" of a stream`);
+  return value;
+}
+
+function integer(value: unknown): number {
+  if (!Number.isSafeInteger(value)) throw invalid('an integer of a stream');
+  return value as number;
+}
+
+/** A number of up to 64 bits: digits, or a number where it is small. */
+function counter(value: unknown): bigint {
+  if (Number.isSafeInteger(value)) return BigInt(value as number);
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) throw invalid('a counter of a stream');
+  return BigInt(value);
+}
+
+function parseId(value: unknown): StreamId {
+  const match = typeof value === 'string' ? /^(\d{1,20})-(\d{1,20})$/.exec(value) : null;
+  if (match === null) throw invalid(`the stream id ${JSON.stringify(value)}`);
   return { ms: BigInt(match[1] as string), seq: BigInt(match[2] as string) };
 }
 
-function optionalId(text: string | null | undefined): StreamId | null {
-  return text === null || text === undefined ? null : parseId(text);
+function optionalId(value: unknown): StreamId | null {
+  return value === null || value === undefined ? null : parseId(value);
 }
 
-function optionalCounter(text: string | null | undefined): bigint | null {
-  return text === null || text === undefined ? null : BigInt(text);
+function optionalCounter(value: unknown): bigint | null {
+  return value === null || value === undefined ? null : counter(value);
 }
 
 function invalid(what: string): CodedError {

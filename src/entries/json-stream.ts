@@ -3,63 +3,72 @@ import type { StreamGroup, StreamId, StreamIdmp, StreamInfo } from '../rdb/index
 import { writeJsonText } from './json-text.ts';
 
 /**
- * Writes what follows a stream's entries (docs/formats/entries.md, streams), beginning with the
- * bracket that closes them. `cut` is asked between two pending entries whether the line is too long;
- * it then closes a line that ends inside a group and begins another behind its empty entries.
+ * Asked before whatever may come in great numbers. When the line is too long it writes `close`,
+ * ends the line, begins another behind its empty entries, writes `reopen`, and says true.
  */
-export function writeStreamEnd(out: ByteBuilder, info: StreamInfo, cut: () => boolean): void {
+export type StreamCut = (close: string, reopen: () => void) => boolean;
+
+/**
+ * Writes what follows a stream's entries (docs/formats/entries.md, streams), beginning with the
+ * bracket that closes them. Lists of groups, consumers, pending entries and producers may go on in
+ * further lines.
+ */
+export function writeStreamEnd(out: ByteBuilder, info: StreamInfo, cut: StreamCut): void {
   out.ascii(`],"lastId":${id(info.lastId)}`);
   out.ascii(`,"firstId":${id(info.firstId)},"maxDeletedId":${id(info.maxDeletedId)}`);
   out.ascii(`,"entriesAdded":${counter(info.entriesAdded)},"groups":[`);
-  let first = true;
+  let separator = '';
   for (const group of info.groups) {
-    if (!first) out.ascii(',');
-    first = false;
+    if (cut(']', () => out.ascii(',"groups":['))) separator = '';
+    out.ascii(separator);
+    separator = ',';
     writeGroup(out, group, cut);
   }
   out.ascii(']');
-  if (info.idmp !== null) writeIdmp(out, info.idmp);
+  if (info.idmp !== null) writeIdmp(out, info.idmp, cut);
 }
 
-function writeGroup(out: ByteBuilder, group: StreamGroup, cut: () => boolean): void {
-  openGroup(out, group);
+function writeGroup(out: ByteBuilder, group: StreamGroup, cut: StreamCut): void {
+  const reopen = (list: string): void => {
+    out.ascii(',"groups":[{"name":');
+    writeJsonText(out, group.name, 0, group.name.length);
+    out.ascii(`,"${list}":[`);
+  };
+  out.ascii('{"name":');
+  writeJsonText(out, group.name, 0, group.name.length);
   out.ascii(`,"lastId":${id(group.lastId)},"entriesRead":${counter(group.entriesRead)}`);
   out.ascii(',"consumers":[');
-  group.consumers.forEach((consumer, index) => {
-    out.ascii(index === 0 ? '{"name":' : ',{"name":');
+  let separator = '';
+  for (const consumer of group.consumers) {
+    if (cut(']}]', () => reopen('consumers'))) separator = '';
+    out.ascii(`${separator}{"name":`);
+    separator = ',';
     writeJsonText(out, consumer.name, 0, consumer.name.length);
     out.ascii(`,"seenAt":${consumer.seenAtMs},"activeAt":${consumer.activeAtMs}}`);
-  });
+  }
   out.ascii('],"pending":[');
-  let separator = '';
+  separator = '';
   for (const pending of group.pending) {
-    if (cut()) {
-      out.ascii(',"groups":[');
-      openGroup(out, group);
-      out.ascii(',"pending":[');
-      separator = '';
-    }
+    if (cut(']}]', () => reopen('pending'))) separator = '';
     out.ascii(`${separator}{"id":${id(pending.id)},"consumer":`);
+    separator = ',';
     const consumer = group.consumers[pending.consumer];
     if (consumer === undefined) out.ascii('null');
     else writeJsonText(out, consumer.name, 0, consumer.name.length);
     out.ascii(`,"deliveredAt":${pending.deliveredAtMs},"deliveries":${count(pending.deliveries)}}`);
-    separator = ',';
   }
   out.ascii(']}');
 }
 
-function openGroup(out: ByteBuilder, group: StreamGroup): void {
-  out.ascii('{"name":');
-  writeJsonText(out, group.name, 0, group.name.length);
-}
-
-function writeIdmp(out: ByteBuilder, idmp: StreamIdmp): void {
+function writeIdmp(out: ByteBuilder, idmp: StreamIdmp, cut: StreamCut): void {
   out.ascii(`,"idmp":{"durationSeconds":"${idmp.durationSeconds}","maxSize":"${idmp.maxSize}"`);
   out.ascii(`,"iidsAdded":"${idmp.iidsAdded}","iidsDuplicates":"${idmp.iidsDuplicates}"`);
   out.ascii(',"producers":[');
-  idmp.producers.forEach((producer, index) => {
-    out.ascii(index === 0 ? '{"id":' : ',{"id":');
+  let separator = '';
+  for (const producer of idmp.producers) {
+    if (cut(']}', () => out.ascii(',"idmp":{"producers":['))) separator = '';
+    out.ascii(`${separator}{"id":`);
+    separator = ',';
     writeJsonText(out, producer.id, 0, producer.id.length);
     out.ascii(',"iids":[');
     producer.iids.forEach((item, at) => {
@@ -68,7 +77,7 @@ function writeIdmp(out: ByteBuilder, idmp: StreamIdmp): void {
       out.ascii(`,"entryId":${id(item.entryId)}}`);
     });
     out.ascii(']}');
-  });
+  }
   out.ascii(']}');
 }
 

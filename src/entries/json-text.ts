@@ -74,6 +74,19 @@ export function writeJsonText(
   out.byte(QUOTE);
 }
 
+/** Appends bytes that are no text: always `base64:…`. */
+export function writeJsonBase64(
+  out: ByteBuilder,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  out.byte(QUOTE);
+  out.append(BASE64_TAG);
+  writeBase64(out, bytes, start, end);
+  out.byte(QUOTE);
+}
+
 function isTagged(bytes: Uint8Array, start: number, end: number, first: number): boolean {
   const tag = first === LETTER_B ? BASE64_TAG : TEXT_TAG;
   if (end - start < tag.length) return false;

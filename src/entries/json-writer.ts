@@ -14,7 +14,7 @@ import {
   type ValueSink,
 } from '../rdb/index.ts';
 import { writeStreamEnd } from './json-stream.ts';
-import { writeJsonText } from './json-text.ts';
+import { writeJsonBase64, writeJsonText } from './json-text.ts';
 
 /** A line that grows past this is closed at the next chance, and the key goes on in another. */
 export const PART_BYTES = 1 << 20;
@@ -30,6 +30,7 @@ export type PartSink = (
 
 const COMMA = 0x2c;
 const COLON = 0x3a;
+const CLOSE_ARRAY = 0x5d;
 const NAME = 0;
 const VALUE = 1;
 
@@ -143,7 +144,8 @@ export class JsonLineWriter implements ValueSink {
     if (continues) this.#reopen();
     else this.#beforeText();
     const at = this.#out.length;
-    writeJsonText(this.#out, bytes, start, end);
+    if (this.#kind === 'opaque') writeJsonBase64(this.#out, bytes, start, end);
+    else writeJsonText(this.#out, bytes, start, end);
     if (this.#slot === NAME) {
       this.#nameStart = at;
       this.#nameEnd = this.#out.length;
@@ -186,12 +188,13 @@ export class JsonLineWriter implements ValueSink {
   }
 
   streamEnd(info: StreamInfo): void {
-    writeStreamEnd(this.#out, info, () => {
+    writeStreamEnd(this.#out, info, (close, reopen) => {
       if (this.#out.length - this.#lineStart <= PART_BYTES) return false;
-      this.#out.ascii(']}]');
+      this.#out.ascii(close);
       this.#closeLine(true, '');
       this.#openLine();
-      this.#out.ascii(']');
+      this.#out.byte(CLOSE_ARRAY);
+      reopen();
       return true;
     });
   }
@@ -260,7 +263,7 @@ export class JsonLineWriter implements ValueSink {
       out.ascii(']}');
       this.#cut(`,"entryMore":${this.#pairsLeft}`);
       out.append(this.#reopening.bytes, 0, this.#reopening.length);
-    } else if (out.bytes[out.length - 1] === 0x5d) out.byte(COMMA);
+    } else if (out.bytes[out.length - 1] === CLOSE_ARRAY) out.byte(COMMA);
     out.byte(0x5b);
   }
 
@@ -269,17 +272,20 @@ export class JsonLineWriter implements ValueSink {
     if (this.#kind === 'hash' || this.#kind === 'stream') {
       if (this.#slot === NAME) {
         this.#slot = VALUE;
+        this.#cutPending = continues;
         return;
       }
       this.#slot = NAME;
+      this.#cutPending ||= continues;
       if (this.#kind === 'stream') {
-        out.byte(0x5d);
-        this.#cutPending = continues;
+        out.byte(CLOSE_ARRAY);
         if (--this.#pairsLeft === 0) this.#endStreamEntry();
         return;
       }
-    } else if (this.#kind === 'array') out.byte(0x5d);
-    this.#cutPending = continues;
+    } else {
+      this.#cutPending = continues;
+      if (this.#kind === 'array') out.byte(CLOSE_ARRAY);
+    }
     // The elements of a sorted set end with their score.
     if (this.#kind !== 'zset') this.#elements++;
   }
@@ -293,7 +299,7 @@ export class JsonLineWriter implements ValueSink {
   #cutInText(total: number): void {
     const out = this.#out;
     if (this.#kind === 'string' || this.#kind === 'opaque') {
-      this.#count = this.#part === 0 ? total : NONE;
+      this.#count = this.#kind === 'string' ? total : NONE;
       this.#cut('');
       return;
     }
@@ -301,7 +307,7 @@ export class JsonLineWriter implements ValueSink {
       this.#kind === 'zset' || (this.#slot === NAME && this.#kind !== 'list' && this.#kind !== 'set');
     let members = isName && this.#kind !== 'array' ? ',"elementMore":"name"' : ',"elementMore":true';
     if (total !== NONE) members += `,"elementBytes":${total}`;
-    if (this.#kind === 'array') out.byte(0x5d);
+    if (this.#kind === 'array') out.byte(CLOSE_ARRAY);
     else if (this.#kind === 'stream') {
       out.ascii(']]}');
       members += `,"entryMore":${this.#pairsLeft}`;
@@ -327,7 +333,7 @@ export class JsonLineWriter implements ValueSink {
 
   #cut(members: string): void {
     this.#cutPending = false;
-    if (this.#kind === 'stream') this.#out.byte(0x5d);
+    if (this.#kind === 'stream') this.#out.byte(CLOSE_ARRAY);
     this.#closeLine(true, members);
     this.#openLine();
   }

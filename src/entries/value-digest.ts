@@ -1,5 +1,7 @@
+import { ByteBuilder } from '../base/index.ts';
 import type { OpaqueInfo, StreamInfo, ValueKind, ValueSink } from '../rdb/index.ts';
 import { HashChain } from './hash-chain.ts';
+import { visitVectorSet } from './vector-set.ts';
 
 /** Equal `core`s: equal values. `counters` must agree too where both sides have them. */
 export type ValueDigest = {
@@ -36,6 +38,9 @@ export class ValueDigester implements ValueSink {
   #inText = false;
   #open = false;
   #counters: string | null = null;
+  /** The payload of a vector set: servers write the same content in many ways. */
+  readonly #payload = new ByteBuilder(64);
+  #isVectorSet = false;
 
   begin(kind: ValueKind, _count: number): void {
     this.#kind = kind;
@@ -45,9 +50,14 @@ export class ValueDigester implements ValueSink {
     this.#inText = false;
     this.#open = false;
     this.#counters = null;
+    this.#isVectorSet = false;
   }
 
   text(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.#isVectorSet) {
+      this.#payload.append(bytes, start, end);
+      return;
+    }
     if (!this.#inText) this.#beginText();
     this.#inText = !last;
     this.#chain.bytes(bytes, start, end);
@@ -160,10 +170,30 @@ export class ValueDigester implements ValueSink {
   opaque(value: OpaqueInfo): void {
     this.#beginElement();
     this.#chain.ascii(`${value.moduleName} ${value.rdbType}`);
+    this.#isVectorSet = value.moduleName === 'vectorset';
+    this.#payload.clear();
   }
 
   end(): void {
+    if (this.#isVectorSet) this.#vectorSet();
     this.#endElement();
+  }
+
+  /** Its elements in any order, without the graph that is made of them. */
+  #vectorSet(): void {
+    const payload = this.#payload.view();
+    const isRead = visitVectorSet(payload, {
+      header: (numbers, projection) => {
+        for (const value of numbers) this.#chain.ascii(`${value}`);
+        if (projection !== undefined) this.#chain.text(projection);
+      },
+      element: (texts, norm) => {
+        this.#beginElement();
+        for (const part of texts) this.#chain.text(part);
+        this.#chain.ascii(`${norm}`);
+      },
+    });
+    if (!isRead) this.#chain.text(payload);
   }
 
   /** The digest of the value that ended last. */

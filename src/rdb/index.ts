@@ -11,7 +11,7 @@
  * its byte offset; what the scanner delimits, the reader consumes to the byte.
  */
 export { RdbBatcher, type RdbBatch } from './batcher.ts';
-export { RdbCursor, type TextSink } from './cursor.ts';
+export { forwardPieces, RdbCursor, type TextSink } from './cursor.ts';
 export { encodeFunctionPayload } from './encode/function-payload.ts';
 export { INEXACT, type InexactReason } from './encode/inexact.ts';
 export { RdbStreamWriter } from './encode/rdb-stream-writer.ts';

@@ -3,6 +3,7 @@ import { EntrySelector, formatText, JsonLineReader, type LineHeader } from '../e
 import { NONE, type ValueSink } from '../rdb/index.ts';
 import { CommandWriter } from '../resp/index.ts';
 import type { EncodedBlock, EncoderOptions, KeyProblem } from './encoded-block.ts';
+import { ExpiringFields } from './expiring-fields.ts';
 import { GuardedEncoder } from './guarded-encoder.ts';
 import { EXPIRED, expiryOf, NO_EXPIRY } from './policies.ts';
 
@@ -16,6 +17,7 @@ export class BlockEncoder {
   readonly #selector: EntrySelector;
   readonly #reader = new JsonLineReader();
   readonly #payloads: GuardedEncoder;
+  readonly #fields: ExpiringFields;
   readonly #text = new TextSink();
   readonly #out = new ByteBuilder(1 << 20);
   readonly #commands = new CommandWriter(this.#out);
@@ -28,12 +30,14 @@ export class BlockEncoder {
     this.#options = options;
     this.#selector = new EntrySelector(options.selection);
     this.#payloads = new GuardedEncoder(options);
+    this.#fields = new ExpiringFields(this.#payloads, options.ttl);
   }
 
   /** `nowMs`: the instant against which keys count as expired. The result is the caller's. */
   encode(raw: Uint8Array, nowMs: number): EncodedBlock {
     const reader = this.#reader;
     this.#nowMs = nowMs;
+    this.#fields.nowMs = nowMs;
     this.#out.clear();
     this.#count = 0;
     this.#problems = [];
@@ -44,8 +48,7 @@ export class BlockEncoder {
       if (!this.#selector.wants(reader.header)) continue;
       selected++;
       const expireAtMs = expiryOf(reader.header.expireAtMs, this.#options.ttl, nowMs);
-      if (expireAtMs === EXPIRED) expired++;
-      else this.#entry(reader, expireAtMs);
+      if (expireAtMs === EXPIRED || !this.#entry(reader, expireAtMs)) expired++;
     }
     return {
       commands: Uint8Array.from(this.#out.view()),
@@ -57,16 +60,18 @@ export class BlockEncoder {
     };
   }
 
-  #entry(reader: JsonLineReader, expireAtMs: number): void {
+  /** False: all that the key had has expired. */
+  #entry(reader: JsonLineReader, expireAtMs: number): boolean {
     const { header } = reader;
     if (this.#fitsSet(header, expireAtMs)) {
       reader.readValue(this.#text);
       this.#set(header, expireAtMs);
     } else {
-      reader.readValue(this.#payloads);
+      reader.readValue(header.fieldExpiries ? this.#fields : this.#payloads);
+      if (header.fieldExpiries && this.#fields.kept === 0) return false;
       const verdict = this.#payloads.verdict(header);
       if (verdict !== undefined) this.#problem(header, verdict.code, verdict.reason);
-      if (verdict?.code === 'failed') return;
+      if (verdict?.code === 'failed') return true;
       this.#restore(header, expireAtMs);
     }
     if (this.#count === this.#ends.length) {
@@ -75,6 +80,7 @@ export class BlockEncoder {
       this.#ends = grown;
     }
     this.#ends[this.#count++] = this.#out.length;
+    return true;
   }
 
   /** A string that needs nothing which only RESTORE can say. */

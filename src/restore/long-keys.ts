@@ -7,7 +7,7 @@ import {
   type ValueDigest,
   ValueDigester,
 } from '../entries/index.ts';
-import type { ValueSink } from '../rdb/index.ts';
+import type { ValueKind, ValueSink } from '../rdb/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type CommandArg, encodeCommand, ReplyError } from '../resp/index.ts';
 import type { PlannedBlock } from './block-plan.ts';
@@ -15,6 +15,7 @@ import { digestOfPayload } from './command-parts.ts';
 import { type ConflictOptions, isFatal, refused } from './conflicts.ts';
 import type { Tally } from './counts.ts';
 import type { EncoderOptions } from './encoded-block.ts';
+import { ExpiringFields } from './expiring-fields.ts';
 import { GuardedEncoder } from './guarded-encoder.ts';
 import { LongKeyCommands } from './long-key-commands.ts';
 import type { OddReply, Pipeline } from './pipeline.ts';
@@ -31,6 +32,7 @@ type Head = {
   readonly key: Buffer;
   readonly name: string;
   readonly db: number;
+  readonly kind: ValueKind;
   readonly targetDb: number;
   readonly expireAtMs: number;
   readonly usesCommands: boolean;
@@ -130,7 +132,8 @@ export class LongKeys {
     }
     const key = Buffer.from(header.key.subarray(header.keyStart, header.keyEnd));
     const usesCommands = LongKeyCommands.can(header.kind);
-    return { key, name: formatText(key), db: header.db, targetDb, expireAtMs, usesCommands };
+    const { db, kind } = header;
+    return { key, name: formatText(key), db, kind, targetDb, expireAtMs, usesCommands };
   }
 
   async #feed(
@@ -168,7 +171,10 @@ export class LongKeys {
     const payload = await this.#conn.command(['DUMP', head.key], { timeoutMs: 120_000 });
     if (!Buffer.isBuffer(payload)) return false;
     const digester = new ValueDigester();
-    await this.#feed(blocks, digester, async () => {}, signal);
+    const fields = new ExpiringFields(digester, this.#encoding.ttl);
+    fields.nowMs = Date.now();
+    const sink = head.kind === 'hash' ? fields : digester;
+    await this.#feed(blocks, sink, async () => {}, signal);
     const ours: ValueDigest = digester.digest();
     return equalDigests(ours, digestOfPayload(payload));
   }
@@ -202,6 +208,8 @@ export class LongKeys {
     });
     const canExpire = this.#encoding.format.fieldExpiry !== 'none';
     const guarded = canExpire ? sink : new WithoutFieldExpiry(sink);
+    const fields = new ExpiringFields(guarded, this.#encoding.ttl);
+    fields.nowMs = Date.now();
     let error: OddReply | undefined;
     const settle = async (): Promise<void> => {
       for (const reply of (await Promise.all(odd.splice(0))).flat()) {
@@ -210,7 +218,7 @@ export class LongKeys {
     };
     await this.#feed(
       blocks,
-      guarded,
+      head.kind === 'hash' ? fields : guarded,
       async () => {
         await this.#pipeline.ready();
         // One part is settled while the next is read: a refusal must not be found at the end.

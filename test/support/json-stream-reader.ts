@@ -42,6 +42,8 @@ export function readStream(parts: readonly StreamPart[]): ValueModel {
         for (const group of asArray(member)) readGroup(asObject(group), groups, part);
       } else if (!FACTS.includes(name)) {
         throw new Error(`Unknown member "${name}" in a stream`);
+      } else if (name === 'idmp' && facts.has(name)) {
+        addProducers(asObject(facts.get(name)), asObject(member));
       } else if (facts.has(name)) {
         throw new Error(`"${name}" comes twice`);
       } else {
@@ -179,6 +181,12 @@ function readPending(object: JsonObject, part: StreamPart): PendingModel {
     deliveredAt: readInteger(object.get('deliveredAt')),
     deliveries: Number(readCounter(object.get('deliveries') ?? null)),
   };
+}
+
+/** Producers may go on in further parts, which then hold nothing else. */
+function addProducers(idmp: JsonObject, more: JsonObject): void {
+  if (more.size !== 1) throw new Error('"idmp" comes twice');
+  asArray(idmp.get('producers')).push(...asArray(more.get('producers')));
 }
 
 function readIdmp(value: Json): IdmpModel | null {

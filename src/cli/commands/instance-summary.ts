@@ -66,5 +66,5 @@ function libraryName(code: unknown): string {
 
 function moduleNames(value: unknown): string[] {
   if (!Array.isArray(value)) return [];
-  return value.map((module: { name?: unknown }) => String(module.name ?? 'unnamed'));
+  return value.map(({ name }: { name?: unknown }) => (typeof name === 'string' ? name : 'unnamed'));
 }

@@ -6,6 +6,18 @@ import type { RestoreOptions } from './restore.ts';
 
 const MAX_PROBLEMS_SHOWN = 20;
 
+const OUTCOMES = [
+  'selected',
+  'restored',
+  'unchanged',
+  'renamed',
+  'overwritten',
+  'skipped',
+  'expired',
+  'failed',
+  'inexact',
+] as const;
+
 /** Whether something that was wanted is not, or not exactly, in the target now. */
 export function isInexact({ totals, functions }: RestoreReport): boolean {
   return totals.failed > 0 || totals.inexact > 0 || functions.failed > 0;
@@ -33,22 +45,13 @@ export function formatRestoreReport(
 }
 
 function formatTotals({ databases, totals }: RestoreReport): string {
-  const columns = [
-    'selected',
-    'restored',
-    'unchanged',
-    'renamed',
-    'overwritten',
-    'skipped',
-    'expired',
-    'failed',
-    'inexact',
-  ] as const;
+  const touched = databases.filter(({ selected }) => selected > 0);
+  if (touched.length === 0) return 'No key of the backup was selected\n';
   // Of the rare outcomes only those that came up.
-  const shown = columns.filter((name, index) => index < 3 || totals[name] > 0);
+  const shown = OUTCOMES.filter((name, index) => index < 3 || totals[name] > 0);
   const rows = [
-    ...databases.map((counts) => [`db ${counts.db}`, ...shown.map((n) => formatCount(counts[n]))]),
-    ...(databases.length === 1 ? [] : [['all', ...shown.map((n) => formatCount(totals[n]))]]),
+    ...touched.map((counts) => [`db ${counts.db}`, ...shown.map((n) => formatCount(counts[n]))]),
+    ...(touched.length === 1 ? [] : [['all', ...shown.map((n) => formatCount(totals[n]))]]),
   ];
   const titles = shown.map((name) => ({ title: name.toUpperCase(), align: 'right' as const }));
   return formatTable([{ title: '' }, ...titles], rows);
@@ -66,22 +69,14 @@ function formatFunctions({ functions }: RestoreReport): string[] {
 }
 
 function formatConflicts({ totals, dryRun, task }: RestoreReport): string[] {
-  const { renamed, overwritten, skipped } = totals;
-  const would = dryRun ? 'would be' : 'were';
-  const lines: string[] = [];
-  if (renamed > 0) {
-    const name = `<key>_dbs_${task}_<time>`;
-    lines.push(`Conflicts: ${formatAmount(renamed, 'key')} ${would} written beside as ${name}`);
-  }
-  if (overwritten > 0) {
-    lines.push(`Conflicts: ${formatAmount(overwritten, 'key')} of the target ${would} overwritten`);
-  }
-  if (skipped > 0) {
-    lines.push(
-      `Conflicts: ${formatAmount(skipped, 'key')} of the target ${would} left as they are`,
-    );
-  }
-  return lines;
+  const verb = (count: number): string => (dryRun ? 'would be' : count === 1 ? 'was' : 'were');
+  const line = (count: number, text: string): string[] =>
+    count === 0 ? [] : [`Conflicts: ${formatAmount(count, 'key')} ${verb(count)} ${text}`];
+  return [
+    ...line(totals.renamed, `written beside the target's own, as <key>_dbs_${task}_<time>`),
+    ...line(totals.overwritten, 'overwritten in the target'),
+    ...line(totals.skipped, 'left as they are in the target'),
+  ];
 }
 
 function formatProblems(invocation: Invocation, report: RestoreReport): string[] {

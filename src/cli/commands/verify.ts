@@ -109,13 +109,15 @@ function formatReports(
 ): string {
   const lines = reports.map((report) => {
     const isGood = report.findings.length === 0;
-    const mark = isGood ? styled(invocation, 'green', 'ok') : styled(invocation, 'red', 'damaged');
+    const mark = isGood
+      ? styled(invocation, 'green', 'ok     ')
+      : styled(invocation, 'red', 'damaged');
     const facts = [
       formatAmount(report.entries, 'key'),
       formatAmount(report.files, 'file'),
       formatBytes(report.bytes),
     ];
-    return `${mark.padEnd(7)}  ${report.backup}  ${facts.join(', ')}\n`;
+    return `${mark}  ${report.backup}  ${facts.join(', ')}\n`;
   });
   const backups = formatAmount(reports.length, 'backup');
   const verdict =

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError } from '../../base/index.ts';
 import { connect, parseAddress, parseInfo, type RedisConnection } from '../../redis/index.ts';
+import { replyText } from '../../resp/index.ts';
 import type { Environment } from '../terminal.ts';
 
 /** A throw-away server, alone in a folder of its own. */
@@ -127,7 +128,7 @@ async function waitUntilReady(
     signal.throwIfAborted();
     try {
       const connection = await connect(address, { signal, commandTimeoutMs: 30_000 });
-      const info = parseInfo(String(await connection.command(['INFO', 'server'])));
+      const info = parseInfo(replyText(await connection.command(['INFO', 'server'])));
       // Somebody else may have taken the port first.
       if (Number(info['process_id']) === child.pid) return connection;
       connection.close();

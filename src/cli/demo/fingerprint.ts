@@ -46,7 +46,7 @@ export function isSame(a: Fingerprint, b: Fingerprint): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Before 7.0 servers tell only the time left, so that there all that counts is that there is one. */
+/** Before 7.0 servers tell only the time left; there all that counts is that there is some. */
 async function* readExpiries(
   conn: RedisConnection,
   major: number,
@@ -60,7 +60,7 @@ async function* readExpiries(
     const replies = await conn.pipeline(keys.map((key) => [ask, key]));
     for (const [index, expiry] of replies.entries()) {
       if (Number(expiry) < 0) continue;
-      yield [keys[index], major >= 7 ? String(expiry) : 'expires'];
+      yield [keys[index], major >= 7 ? replyText(expiry) : 'expires'];
     }
   } while (cursor !== '0');
 }

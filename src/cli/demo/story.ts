@@ -21,6 +21,7 @@ export type StoryFacts = {
 };
 
 const SEED = 20_261_122;
+/** Entries are longer than lines. */
 const MAX_COLUMNS = 110;
 const SPOILT = 'user:42';
 
@@ -118,7 +119,7 @@ export class Story {
     this.#say(`$ ${formatCommand(args)}`);
     const isDocument = args.includes('--json');
     const show = (line: string): void => {
-      if (!isDocument) this.#say(`  ${cut(line)}`);
+      if (!isDocument) this.#say(`  ${args[0] === 'cat' ? cut(line) : line}`);
     };
     return await this.#call(args, show);
   }

@@ -5,7 +5,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
   const titles = columns.map((column) => column.title);
   const all = [titles, ...rows];
   const widths = columns.map((_, index) =>
-    Math.max(...all.map((row) => [...(row[index] ?? '')].length)),
+    Math.max(...all.map((row) => widthOf(row[index] ?? ''))),
   );
   return all
     .map((row) =>
@@ -26,6 +26,11 @@ export function formatFacts(facts: readonly (readonly [string, string | null])[]
 }
 
 function pad(text: string, width: number, right: boolean): string {
-  const space = ' '.repeat(Math.max(0, width - [...text].length));
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
   return right ? space + text : text + space;
+}
+
+/** In characters: near enough to columns for what we print. */
+function widthOf(text: string): number {
+  return Array.from(text).length;
 }
