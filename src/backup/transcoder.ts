@@ -58,7 +58,10 @@ export class Transcoder {
   readonly #onBlock: (block: DataBlock) => void;
   readonly #templates = new HashTemplates();
   readonly #writer: JsonLineWriter;
-  readonly #blocks = new Map<number, OpenBlock>();
+  /** By database, then by slot range. */
+  readonly #blocks = new Map<number, (OpenBlock | undefined)[]>();
+  #inDatabase: (OpenBlock | undefined)[] = [];
+  #database = -1;
   #current: OpenBlock | undefined;
   #counts: Map<number, DatabaseCounts> = new Map();
   /** The present key: its hash, and whether it takes more than one line. */
@@ -94,9 +97,11 @@ export class Transcoder {
       if (this.#selector.wants(reader.header)) this.#entry(reader, format);
       else reader.skipValue();
     }
-    for (const block of this.#blocks.values()) this.#seal(block);
+    for (const blocks of this.#blocks.values()) {
+      for (const block of blocks) if (block !== undefined) this.#seal(block);
+    }
     this.#blocks.clear();
-    this.#current = undefined;
+    this.#database = -1;
     return { scanned, databases: [...this.#counts.values()] };
   }
 
@@ -119,10 +124,8 @@ export class Transcoder {
     const ranges = this.#options.slotRanges;
     const range =
       ranges === 1 ? 0 : slotRange(keySlot(header.key, header.keyStart, header.keyEnd), ranges);
-    const current = this.#current;
-    if (current !== undefined && current.db === header.db && current.range === range) return current;
-    const id = header.db * ranges + range;
-    let block = this.#blocks.get(id);
+    if (header.db !== this.#database) this.#openDatabase(header.db);
+    let block = this.#inDatabase[range];
     if (block === undefined) {
       block = {
         db: header.db,
@@ -131,10 +134,17 @@ export class Transcoder {
         hashes: new Uint32Array(FIRST_HASHES),
         entries: 0,
       };
-      this.#blocks.set(id, block);
+      this.#inDatabase[range] = block;
     }
     this.#current = block;
     return block;
+  }
+
+  #openDatabase(db: number): void {
+    this.#database = db;
+    const known = this.#blocks.get(db);
+    this.#inDatabase = known ?? new Array<OpenBlock | undefined>(this.#options.slotRanges);
+    if (known === undefined) this.#blocks.set(db, this.#inDatabase);
   }
 
   #addHash(block: OpenBlock, hash: number): void {

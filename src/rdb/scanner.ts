@@ -8,6 +8,7 @@ import {
   OPCODE,
   parseMagic,
   type RdbFormat,
+  TYPE,
 } from './format.ts';
 import { RdbCursor } from './cursor.ts';
 import { ValueSkipper } from './value-skipper.ts';
@@ -177,6 +178,13 @@ export class RdbScanner {
   #opcode(bytes: Uint8Array, pos: number, end: number, base: number): number {
     const opcode = bytes[pos];
     if (opcode < FIRST_OPCODE) {
+      if (opcode === TYPE.string && !this.#inKey) {
+        const after = skipShortPair(bytes, pos + 1, end);
+        if (after > 0) {
+          this.#endKey(base + after);
+          return after;
+        }
+      }
       this.#type = opcode;
       this.#inKey = true;
       this.#value.begin(0, this.#knownFormat());
@@ -339,6 +347,15 @@ export class RdbScanner {
     if (this.format === undefined) throw corruptAt('data before the magic', this.offset);
     return this.format;
   }
+}
+
+/** The commonest key by far, a short one with a short string, in two steps; 0: not so simple. */
+function skipShortPair(bytes: Uint8Array, pos: number, end: number): number {
+  if (pos >= end || bytes[pos] >= 0x40) return 0;
+  const value = pos + 1 + bytes[pos];
+  if (value >= end || bytes[value] >= 0x40) return 0;
+  const after = value + 1 + bytes[value];
+  return after <= end ? after : 0;
 }
 
 function corruptAt(what: string, offset: number): CodedError {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { ByteBuilder } from '../../src/base/index.ts';
 import { JsonLineReader, JsonLineWriter, ValueDigester } from '../../src/entries/index.ts';
 import { type EntryHeader, NONE, TYPE } from '../../src/rdb/index.ts';
@@ -55,7 +56,8 @@ export function linesOf(lines: Buffer): string[] {
 export function assertReadBack(value: ValueModel, lines: Buffer): void {
   const [key] = fromJsonLines(lines, { canonical: true }).keys.values();
   assert.ok(key !== undefined);
-  assert.ok(isSame(key.value, value), 'the independent reader found another value');
+  // Not deepEqual, which prints megabytes when it fails.
+  assert.ok(isDeepStrictEqual(key.value, value), 'the independent reader found another value');
   const reader = new JsonLineReader();
   const collector = new ValueCollector();
   const digester = new ValueDigester();
@@ -70,15 +72,10 @@ export function assertReadBack(value: ValueModel, lines: Buffer): void {
       reader.readValue(sink);
     }
   }
-  assert.ok(isSame(collector.value as ValueModel, value), 'our reader found another value');
+  assert.ok(isDeepStrictEqual(collector.value as ValueModel, value), 'our reader found another value');
   assert.ok(Buffer.concat([parts.view(), again.view()]).equals(lines), 'other lines the second time');
   feedValue(direct, value);
   assert.deepEqual(digester.digest(), direct.digest());
-}
-
-/** deepEqual prints megabytes when it fails. */
-function isSame(a: ValueModel, b: ValueModel): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { describe, test } from 'node:test';
+import { notRun } from '../support/servers.ts';
+import { temporaryFolder, Tidemark, tidemark, waitFor } from './run-tidemark.ts';
+
+const WHY = 'neither redis-server nor valkey-server is on PATH';
+const found = ['redis-server', 'valkey-server'].some(
+  (name) => spawnSync(name, ['--version']).status === 0,
+);
+
+function portIn(output: string): number | undefined {
+  const port = /redis:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+describe('tidemark demo', () => {
+  test('ends well, within a minute, and leaves nothing', async (t) => {
+    if (!found) return notRun(t, 'demo', WHY);
+    const folder = temporaryFolder(t);
+    const begunAt = performance.now();
+    const run = await tidemark(['demo'], { env: { TMPDIR: folder } });
+    assert.equal(run.status, 0, run.stdout + run.stderr);
+    assert.equal(performance.now() - begunAt < 60_000, true);
+    assert.match(run.stdout, /\n\$ tidemark backup redis:\/\/127\.0\.0\.1:\d+ --source shop\n/);
+    assert.match(run.stdout, /33,683 keys of 33,683 unchanged/);
+    assert.equal(run.stdout.match(/^ {2}equal /gm)?.length, 8);
+    assert.doesNotMatch(run.stdout, /DIFFERENT/);
+    assert.match(run.stdout, /Everything came back as it was\. [\d.]+ seconds/);
+    assert.deepEqual(readdirSync(folder), []);
+    assert.equal(await isListening(portIn(run.stdout) as number), false);
+  });
+
+  for (const [signal, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 130],
+    ['SIGKILL', null],
+  ] as const) {
+    test(`leaves nothing when stopped by ${signal}`, async (t) => {
+      if (!found) return notRun(t, 'demo', WHY);
+      const folder = temporaryFolder(t);
+      const run = new Tidemark(['demo'], { env: { TMPDIR: folder } });
+      await waitFor('the backup of the demo', () => run.stdout.includes('$ tidemark backup'));
+      const port = portIn(run.stdout) as number;
+      run.kill(signal);
+      assert.equal((await run.finished).status, expected);
+      await waitFor('the end of the server', async () => !(await isListening(port)));
+      await waitFor('the end of its folder', () => readdirSync(folder).length === 0);
+    });
+  }
+
+  test('gives its facts as one document with --json', async (t) => {
+    if (!found) return notRun(t, 'demo', WHY);
+    const run = await tidemark(['demo', '--json'], { env: { TMPDIR: temporaryFolder(t) } });
+    assert.equal(run.status, 0, run.stderr);
+    const facts = JSON.parse(run.stdout) as Record<string, unknown>;
+    assert.equal(facts['equalAfterRestore'], true);
+    assert.equal(facts['equalAfterOneKey'], true);
+    assert.equal(facts['unchanged'], facts['keys']);
+  });
+
+  test('says what it needs where there is no server', async () => {
+    const run = await tidemark(['demo', '--server', 'no-such-server']);
+    assert.equal(run.status, 2);
+    assert.match(run.stderr, /Cannot find no-such-server .*\nhint: Install redis-server/);
+    assert.equal((await tidemark(['demo', '--server', process.execPath])).status, 2);
+  });
+});
