@@ -141,6 +141,8 @@ export class Intake {
         this.#storedBytes += block.stored.length;
         await shard.append(block, signal);
         this.#balance();
+        // A long key has many blocks and only one count.
+        this.#report();
         continue;
       }
       const counts = this.#pool.takeCounts();

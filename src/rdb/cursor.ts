@@ -117,15 +117,17 @@ export class RdbCursor {
     return this.#double[0];
   }
 
-  /** Little-endian signed 64-bit integer that must be exact as a number. */
-  int64(): number {
+  /**
+   * A little-endian signed 64-bit time. Servers take any, so one that is not exact as a number (after
+   * the year 287396) becomes the last that is: for people both mean never.
+   */
+  milliseconds(): number {
     this.need(8);
     const at = this.pos;
     const low = le32(this.bytes, at) >>> 0;
     const value = le32(this.bytes, at + 4) * 0x1_0000_0000 + low;
-    if (!Number.isSafeInteger(value)) throw this.corrupt('a 64-bit number');
     this.pos = at + 8;
-    return value;
+    return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
   }
 
   /** Little-endian signed 32 bits. */

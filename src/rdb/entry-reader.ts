@@ -147,7 +147,7 @@ export class RdbEntryReader {
     const header = this.header;
     switch (opcode) {
       case OPCODE.expireMs:
-        header.expireAtMs = cursor.int64();
+        header.expireAtMs = cursor.milliseconds();
         return;
       case OPCODE.expireSeconds:
         header.expireAtMs = cursor.int32() * 1000;

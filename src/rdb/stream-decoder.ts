@@ -155,7 +155,7 @@ function decodeGroup(cursor: RdbCursor, version: number): StreamGroup {
   const byId = new Map<string, PendingSlot>();
   for (let left = cursor.length(); left > 0; left--) {
     const id = readRawId(cursor);
-    const slot = { id, consumer: -1, deliveredAtMs: cursor.int64(), deliveries: 0n };
+    const slot = { id, consumer: -1, deliveredAtMs: cursor.milliseconds(), deliveries: 0n };
     slot.deliveries = cursor.bigLength();
     pending.push(slot);
     byId.set(idKey(id), slot);
@@ -177,8 +177,8 @@ function decodeConsumer(
   byId: ReadonlyMap<string, PendingSlot>,
 ): StreamConsumer {
   const name = cursor.copyString();
-  const seenAtMs = cursor.int64();
-  const activeAt = version >= 3 ? cursor.int64() : -1;
+  const seenAtMs = cursor.milliseconds();
+  const activeAt = version >= 3 ? cursor.milliseconds() : -1;
   for (let left = cursor.length(); left > 0; left--) {
     findPending(cursor, byId).consumer = index;
   }

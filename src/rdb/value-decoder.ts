@@ -259,7 +259,7 @@ export class ValueDecoder {
     for (let i = 0; i < count; i++) {
       cursor.forwardString(sink);
       cursor.forwardString(sink);
-      const expireAtMs = cursor.int64();
+      const expireAtMs = cursor.milliseconds();
       if (expireAtMs !== -1) sink.fieldExpireAt(expireAtMs);
     }
   }
@@ -267,7 +267,7 @@ export class ValueDecoder {
   /** Redis 7.4: int64 minimum, then n times (t, field, value); t = 0: none, else minimum + t - 1. */
   #expiringHash(sink: ValueSink): void {
     const cursor = this.#cursor;
-    const minimum = cursor.int64();
+    const minimum = cursor.milliseconds();
     const count = cursor.length();
     sink.begin('hash', count);
     for (let i = 0; i < count; i++) {
@@ -280,7 +280,7 @@ export class ValueDecoder {
 
   /** Redis 7.4: int64 minimum (a hint), then a listpack of field, value, ms (0: none). */
   #expiringListpack(sink: ValueSink): void {
-    this.#cursor.int64();
+    this.#cursor.milliseconds();
     const items = this.#open(this.#listpack);
     if (items.count > 0 && items.count % 3 !== 0) throw items.corrupt('the count of a hash');
     sink.begin('hash', items.count < 0 ? -1 : items.count / 3);

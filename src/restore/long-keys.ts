@@ -1,31 +1,41 @@
 import { assert, CodedError, printableBytes } from '../base/index.ts';
-import {
-  EntrySelector,
-  equalDigests,
-  formatText,
-  JsonLineReader,
-  type ValueDigest,
-  ValueDigester,
-} from '../entries/index.ts';
-import type { ValueKind, ValueSink } from '../rdb/index.ts';
+import { EntrySelector, formatText, ValueDigester } from '../entries/index.ts';
+import type { ValueKind } from '../rdb/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type CommandArg, encodeCommand, ReplyError } from '../resp/index.ts';
-import type { PlannedBlock } from './block-plan.ts';
-import { digestOfPayload } from './command-parts.ts';
+import { equalExpiry, equalToPayload, expiryCommand, timeOf } from './comparison.ts';
 import { type ConflictOptions, isFatal, refused } from './conflicts.ts';
 import type { Tally } from './counts.ts';
 import type { EncoderOptions } from './encoded-block.ts';
 import { ExpiringFields } from './expiring-fields.ts';
 import { GuardedEncoder } from './guarded-encoder.ts';
 import { LongKeyCommands } from './long-key-commands.ts';
+import type { LongKeyLines } from './long-key-lines.ts';
 import type { OddReply, Pipeline } from './pipeline.ts';
 import { EXPIRED, expiryOf, NO_EXPIRY } from './policies.ts';
+import type { TargetFacts } from './target-facts.ts';
+import { WithoutFieldExpiry } from './without-field-expiry.ts';
 
 /** A key under construction lives so long after its last chunk. */
 const KEEP_ALIVE_MS = 3_600_000;
 
 /** A target's value that takes more memory is not read for a comparison. */
 const MAX_COMPARED_BYTES = 256 << 20;
+
+/** Chunks that may be under way before their replies are looked at. */
+const MAX_UNSETTLED = 8;
+
+export type LongKeyOptions = {
+  /** Undefined in a dry run. */
+  readonly pipeline: Pipeline | undefined;
+  readonly conn: RedisConnection;
+  readonly facts: TargetFacts;
+  readonly encoding: EncoderOptions;
+  readonly conflict: ConflictOptions;
+  readonly tally: Tally;
+  /** Waits until so many bytes may be written. */
+  readonly pace: (bytes: number) => Promise<void>;
+};
 
 /** The head of a long key, the caller's to keep. */
 type Head = {
@@ -35,8 +45,11 @@ type Head = {
   readonly kind: ValueKind;
   readonly targetDb: number;
   readonly expireAtMs: number;
-  readonly usesCommands: boolean;
+  readonly hasMetadata: boolean;
 };
+
+type Failure = { readonly code: string; readonly message: string };
+type Outcome = 'written' | 'expired' | Failure;
 
 /**
  * Restores keys that take several lines. They are built under a temporary name, by commands of
@@ -44,203 +57,191 @@ type Head = {
  * key, but for streams, arrays and module values, which only RESTORE can write.
  */
 export class LongKeys {
-  readonly #writing: Pipeline | undefined;
-  readonly #conn: RedisConnection;
-  readonly #encoding: EncoderOptions;
-  readonly #options: ConflictOptions;
-  readonly #tally: Tally;
+  readonly #options: LongKeyOptions;
   readonly #selector: EntrySelector;
 
-  constructor(
-    /** Undefined in a dry run. */
-    writing: Pipeline | undefined,
-    conn: RedisConnection,
-    encoding: EncoderOptions,
-    options: ConflictOptions,
-    tally: Tally,
-  ) {
-    this.#writing = writing;
-    this.#conn = conn;
-    this.#encoding = encoding;
+  constructor(options: LongKeyOptions) {
     this.#options = options;
-    this.#tally = tally;
-    this.#selector = new EntrySelector(encoding.selection);
+    this.#selector = new EntrySelector(options.encoding.selection);
   }
 
   /**
-   * Restores the key whose parts are `blocks`. Nothing else may be under way on the pipeline.
+   * Restores the key whose parts are `lines`. Nothing else may be under way on the pipeline.
    * TARGET_CONFLICT, TARGET_LOST, TARGET_REFUSED, OBJECT_CORRUPT.
    */
-  async restore(
-    blocks: readonly PlannedBlock[],
-    targetDb: number,
-    nowMs: number,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const head = await this.#readHead(blocks[0], targetDb, nowMs, signal);
+  async restore(lines: LongKeyLines, targetDb: number, nowMs: number): Promise<void> {
+    const head = await this.#readHead(lines, targetDb, nowMs);
     if (head === undefined) return;
-    const counts = this.#tally.of(head.db);
-    await this.#conn.command(['SELECT', targetDb]);
+    const { conn, conflict, tally } = this.#options;
+    const counts = tally.of(head.db);
+    await conn.command(['SELECT', targetDb]);
     let decision: 'write' | ConflictOptions['policy'] = 'write';
-    if ((await this.#conn.command(['EXISTS', head.key])) !== 0) {
-      if (await this.#isUnchanged(head, blocks, signal)) {
+    if ((await conn.command(['EXISTS', head.key])) !== 0) {
+      if (await this.#isUnchanged(head, lines)) {
         counts.unchanged++;
         return;
       }
-      decision = this.#options.policy;
-      if (decision === 'fail') throw conflict(head);
-      if (decision === 'skip') {
-        counts.skipped++;
-        return;
-      }
+      decision = conflict.policy;
     }
-    const failure = this.#options.dryRun
-      ? undefined
-      : await this.#write(head, decision, blocks, signal);
-    if (failure !== undefined) {
+    if (decision === 'fail') throw conflictOf(head);
+    if (decision === 'skip') {
+      counts.skipped++;
+      return;
+    }
+    const outcome = conflict.dryRun
+      ? await this.#foresee(head, lines)
+      : await this.#write(head, decision, lines);
+    if (typeof outcome === 'object') {
       counts.failed++;
-      this.#tally.problem({ db: head.db, key: head.name, ...failure });
-    } else if (decision === 'rename') counts.renamed++;
+      tally.problem({ db: head.db, key: head.name, ...outcome });
+    } else if (outcome === 'expired') counts.expired++;
+    else if (decision === 'rename') counts.renamed++;
     else if (decision === 'overwrite') counts.overwritten++;
     else counts.restored++;
   }
 
   get #pipeline(): Pipeline {
-    assert(this.#writing !== undefined, 'a dry run writes nothing');
-    return this.#writing;
+    const { pipeline } = this.#options;
+    assert(pipeline !== undefined, 'a dry run writes nothing');
+    return pipeline;
   }
 
   /** Undefined: not wanted, or its time is over. */
-  async #readHead(
-    first: PlannedBlock,
-    targetDb: number,
-    nowMs: number,
-    signal?: AbortSignal,
-  ): Promise<Head | undefined> {
-    const raw = await first.file.readBlock(first.index, signal);
-    const reader = new JsonLineReader();
-    reader.open(raw, 0, raw.length);
-    reader.next();
-    const { header } = reader;
+  async #readHead(lines: LongKeyLines, targetDb: number, nowMs: number): Promise<Head | undefined> {
+    const header = await lines.readHeader();
     if (!this.#selector.wants(header)) return undefined;
-    const counts = this.#tally.of(header.db);
+    const counts = this.#options.tally.of(header.db);
     counts.selected++;
-    const expireAtMs = expiryOf(header.expireAtMs, this.#encoding.ttl, nowMs);
+    const expireAtMs = expiryOf(header.expireAtMs, this.#options.encoding.ttl, nowMs);
     if (expireAtMs === EXPIRED) {
       counts.expired++;
       return undefined;
     }
     const key = Buffer.from(header.key.subarray(header.keyStart, header.keyEnd));
-    const usesCommands = LongKeyCommands.can(header.kind);
+    const hasMetadata = header.keyMeta !== undefined;
     const { db, kind } = header;
-    return { key, name: formatText(key), db, kind, targetDb, expireAtMs, usesCommands };
+    return { key, name: formatText(key), db, kind, targetDb, expireAtMs, hasMetadata };
   }
 
-  async #feed(
-    blocks: readonly PlannedBlock[],
-    sink: ValueSink,
-    onBlock: () => Promise<void>,
-    signal?: AbortSignal,
-  ): Promise<JsonLineReader> {
-    const reader = new JsonLineReader();
-    for (const { file, index } of blocks) {
-      const raw = await file.readBlock(index, signal);
-      reader.open(raw, 0, raw.length);
-      while (reader.next()) reader.readValue(sink);
-      await onBlock();
-    }
-    return reader;
-  }
-
-  async #isUnchanged(
-    head: Head,
-    blocks: readonly PlannedBlock[],
-    signal?: AbortSignal,
-  ): Promise<boolean> {
-    const [ttl, usage] = await this.#conn.pipeline([
-      ['PTTL', head.key],
+  async #isUnchanged(head: Head, lines: LongKeyLines): Promise<boolean> {
+    const { conn, facts, conflict, encoding } = this.#options;
+    const [time, expiry, usage] = await conn.pipeline([
+      ['TIME'],
+      [expiryCommand(facts), head.key],
       ['MEMORY', 'USAGE', head.key],
     ]);
-    const hasExpiry = Number(ttl) >= 0;
-    if (hasExpiry !== (head.expireAtMs !== NO_EXPIRY)) return false;
-    if (hasExpiry && this.#options.ttl !== 'remaining') {
-      const at = Date.now() + Number(ttl);
-      if (Math.abs(at - head.expireAtMs) > 2000) return false;
-    }
+    if (!equalExpiry(head.expireAtMs, expiry, timeOf(time), facts, conflict.ttl)) return false;
     if (typeof usage === 'number' && usage > MAX_COMPARED_BYTES) return false;
-    const payload = await this.#conn.command(['DUMP', head.key], { timeoutMs: 120_000 });
+    const payload = await conn.command(['DUMP', head.key], { timeoutMs: 120_000 });
     if (!Buffer.isBuffer(payload)) return false;
     const digester = new ValueDigester();
-    const fields = new ExpiringFields(digester, this.#encoding.ttl);
+    const guarded = this.#guard(digester);
+    await lines.feed(this.#expiring(head, guarded));
+    if (lossesOf(head, guarded).length > 0 && !encoding.allowInexact) return false;
+    return equalToPayload(() => digester.digest(), payload);
+  }
+
+  /** Leaves out what the target cannot have. */
+  #guard<S extends LongKeyCommands | ValueDigester>(sink: S): S | WithoutFieldExpiry {
+    const { fieldExpiry } = this.#options.encoding.format;
+    return fieldExpiry === 'none' ? new WithoutFieldExpiry(sink) : sink;
+  }
+
+  #expiring(head: Head, sink: LongKeyCommands | ValueDigester | WithoutFieldExpiry) {
+    if (head.kind !== 'hash') return sink;
+    const fields = new ExpiringFields(sink, this.#options.encoding.ttl);
     fields.nowMs = Date.now();
-    const sink = head.kind === 'hash' ? fields : digester;
-    await this.#feed(blocks, sink, async () => {}, signal);
-    const ours: ValueDigest = digester.digest();
-    return equalDigests(ours, digestOfPayload(payload));
+    return fields;
+  }
+
+  /** What would become of it, so far as that does not take writing. */
+  async #foresee(head: Head, lines: LongKeyLines): Promise<Outcome> {
+    if (!LongKeyCommands.can(head.kind)) {
+      const encoder = new GuardedEncoder(this.#options.encoding);
+      return this.#judge(head, encoder, await lines.feed(encoder)) ?? 'written';
+    }
+    const guarded = this.#guard(new ValueDigester());
+    const sink = this.#expiring(head, guarded);
+    if (head.kind === 'hash') await lines.feed(sink);
+    if (sink instanceof ExpiringFields && sink.kept === 0) return 'expired';
+    return this.#accept(head, lossesOf(head, guarded)) ?? 'written';
   }
 
   async #write(
     head: Head,
     decision: 'write' | ConflictOptions['policy'],
-    blocks: readonly PlannedBlock[],
-    signal?: AbortSignal,
-  ): Promise<Failure | undefined> {
-    const suffix = decision === 'rename' ? this.#options.renameSuffix : '';
+    lines: LongKeyLines,
+  ): Promise<Outcome> {
+    const suffix = decision === 'rename' ? this.#options.conflict.renameSuffix : '';
     const name = Buffer.concat([head.key, Buffer.from(suffix)]);
     const replaces = decision === 'overwrite';
     await this.#pipeline.select(head.targetDb);
-    if (head.usesCommands) return await this.#build(head, name, replaces, blocks, signal);
-    return await this.#restoreWhole(head, name, replaces, blocks, signal);
+    if (!LongKeyCommands.can(head.kind)) return this.#restoreWhole(head, name, replaces, lines);
+    const temporary = temporaryName(head.key, this.#options.conflict.renameSuffix);
+    let isPublished = false;
+    try {
+      const built = await this.#build(head, temporary, lines);
+      if (built !== 'written') return built;
+      const outcome = await this.#publish(head, temporary, name, replaces);
+      isPublished = outcome === 'written';
+      return outcome;
+    } finally {
+      // Where the link is gone, its time to live removes it.
+      if (!isPublished) await this.#remove(temporary);
+    }
+  }
+
+  async #remove(temporary: Buffer): Promise<void> {
+    await this.#pipeline.send(encodeCommand(['UNLINK', temporary]), 1).catch(() => {});
   }
 
   /** By commands, under a temporary name. */
-  async #build(
-    head: Head,
-    name: Buffer,
-    replaces: boolean,
-    blocks: readonly PlannedBlock[],
-    signal?: AbortSignal,
-  ): Promise<Failure | undefined> {
-    const temporary = temporaryName(head.key, this.#options.renameSuffix);
-    const odd: Promise<OddReply[]>[] = [];
-    const sink = new LongKeyCommands(temporary, KEEP_ALIVE_MS, (bytes, commands) => {
-      odd.push(this.#pipeline.send(Uint8Array.from(bytes), commands));
+  async #build(head: Head, temporary: Buffer, lines: LongKeyLines): Promise<Outcome> {
+    const unsettled: Promise<OddReply[]>[] = [];
+    let bytes = 0;
+    const commands = new LongKeyCommands(temporary, KEEP_ALIVE_MS, (chunk, count) => {
+      const sent = this.#pipeline.send(Uint8Array.from(chunk), count);
+      // Looked at when it is settled; until then its failure is nobody's surprise.
+      sent.catch(() => {});
+      unsettled.push(sent);
+      bytes += chunk.length;
     });
-    const canExpire = this.#encoding.format.fieldExpiry !== 'none';
-    const guarded = canExpire ? sink : new WithoutFieldExpiry(sink);
-    const fields = new ExpiringFields(guarded, this.#encoding.ttl);
-    fields.nowMs = Date.now();
+    const guarded = this.#guard(commands);
+    const sink = this.#expiring(head, guarded);
     let error: OddReply | undefined;
     const settle = async (): Promise<void> => {
-      for (const reply of (await Promise.all(odd.splice(0))).flat()) {
+      for (const reply of (await Promise.all(unsettled.splice(0))).flat()) {
         if (reply.kind === 'error') error ??= reply;
       }
+      if (error !== undefined && isFatal(error.text)) throw refused('a write', error.text);
     };
-    await this.#feed(
-      blocks,
-      head.kind === 'hash' ? fields : guarded,
-      async () => {
-        await this.#pipeline.ready();
-        // One part is settled while the next is read: a refusal must not be found at the end.
-        if (odd.length > 8) await settle();
-        if (error !== undefined && isFatal(error.text.split(' ')[0])) throw refusedWrite(error);
-      },
-      signal,
-    );
+    await lines.feed(sink, async () => {
+      await this.#pipeline.ready();
+      // One part is settled while the next is read: a refusal must not be found at the end.
+      if (unsettled.length > MAX_UNSETTLED) await settle();
+      const written = bytes;
+      bytes = 0;
+      await this.#options.pace(written);
+    });
     await settle();
-    if (error !== undefined && isFatal(error.text.split(' ')[0])) throw refusedWrite(error);
-    const lost = guarded instanceof WithoutFieldExpiry && guarded.lost > 0;
-    if (error !== undefined || (lost && !this.#encoding.allowInexact)) {
-      await this.#pipeline.send(encodeCommand(['UNLINK', temporary]), 1);
-      return { code: 'TARGET_REFUSED', message: error?.text ?? 'field-expiry' };
-    }
-    if (lost) this.#inexact(head, 'field-expiry');
-    return await this.#publish(head, temporary, name, replaces);
+    if (error !== undefined) return { code: 'TARGET_REFUSED', message: error.text };
+    if (sink instanceof ExpiringFields && sink.kept === 0) return 'expired';
+    return this.#accept(head, lossesOf(head, guarded)) ?? 'written';
   }
 
-  #inexact(head: Head, reason: string): void {
-    this.#tally.of(head.db).inexact++;
-    this.#tally.problem({ db: head.db, key: head.name, code: 'inexact', message: reason });
+  /** A failure, or undefined after having noted what is lost. */
+  #accept(head: Head, losses: readonly string[]): Failure | undefined {
+    if (losses.length === 0) return undefined;
+    const message = losses.join(', ');
+    if (!this.#options.encoding.allowInexact) return { code: 'VALUE_UNREPRESENTABLE', message };
+    this.#inexact(head, message);
+    return undefined;
+  }
+
+  #inexact(head: Head, message: string): void {
+    const { tally } = this.#options;
+    tally.of(head.db).inexact++;
+    tally.problem({ db: head.db, key: head.name, code: 'inexact', message });
   }
 
   async #publish(
@@ -248,21 +249,22 @@ export class LongKeys {
     temporary: Buffer,
     name: Buffer,
     replaces: boolean,
-  ): Promise<Failure | undefined> {
+  ): Promise<Outcome> {
     const expiry: CommandArg[] =
       head.expireAtMs === NO_EXPIRY
         ? ['PERSIST', temporary]
         : ['PEXPIREAT', temporary, head.expireAtMs];
     const rename = encodeCommand([replaces ? 'RENAME' : 'RENAMENX', temporary, name]);
     const replies = await this.#pipeline.send(Buffer.concat([encodeCommand(expiry), rename]), 2);
-    const renamed = replies.find(({ index }) => index === 1);
-    if (renamed === undefined || (renamed.kind === 'integer' && renamed.text === '1')) {
-      return undefined;
+    const error = replies.find(({ kind }) => kind === 'error')?.text;
+    if (error !== undefined) {
+      if (isFatal(error)) throw refused('a write', error);
+      const isOver = head.expireAtMs !== NO_EXPIRY && head.expireAtMs <= Date.now();
+      return isOver ? 'expired' : { code: 'TARGET_REFUSED', message: error };
     }
-    await this.#pipeline.send(encodeCommand(['UNLINK', temporary]), 1);
-    const message =
-      renamed.kind === 'error' ? renamed.text : 'the key appeared while it was being restored';
-    return { code: 'TARGET_REFUSED', message };
+    const renamed = replies.find(({ index }) => index === 1);
+    if (renamed === undefined || renamed.text === '1') return 'written';
+    return { code: 'TARGET_REFUSED', message: 'the key appeared while it was being restored' };
   }
 
   /** A kind that only RESTORE can write without loss: held whole. */
@@ -270,33 +272,46 @@ export class LongKeys {
     head: Head,
     name: Buffer,
     replaces: boolean,
-    blocks: readonly PlannedBlock[],
-    signal?: AbortSignal,
-  ): Promise<Failure | undefined> {
-    const encoder = new GuardedEncoder(this.#encoding);
-    const reader = await this.#feed(blocks, encoder, async () => {}, signal);
-    const verdict = encoder.verdict(reader.header);
-    if (verdict?.code === 'failed') {
-      return { code: 'VALUE_UNREPRESENTABLE', message: verdict.reason };
-    }
-    const { restoreOptions } = this.#encoding;
+    lines: LongKeyLines,
+  ): Promise<Outcome> {
+    const encoder = new GuardedEncoder(this.#options.encoding);
+    const header = await lines.feed(encoder);
+    const failure = this.#judge(head, encoder, header);
+    if (failure !== undefined) return failure;
+    const { restoreOptions } = this.#options.encoding;
     const hasExpiry = head.expireAtMs !== NO_EXPIRY;
     const ttl = restoreOptions ? head.expireAtMs : Math.max(1, head.expireAtMs - Date.now());
     const payload = encoder.bytes.subarray(encoder.start, encoder.payloadEnd);
+    await this.#options.pace(payload.length);
     const command: CommandArg[] = ['RESTORE', name, hasExpiry ? ttl : 0, payload];
     if (replaces) command.push('REPLACE');
     if (hasExpiry && restoreOptions) command.push('ABSTTL');
-    const reply = await this.#conn.attempt(command, { timeoutMs: 120_000 });
-    if (!(reply instanceof ReplyError)) {
-      if (verdict !== undefined) this.#inexact(head, verdict.reason);
-      return undefined;
-    }
-    if (isFatal(reply.code)) throw refused('a write', reply);
+    const reply = await this.#options.conn.attempt(command, { timeoutMs: 120_000 });
+    if (!(reply instanceof ReplyError)) return 'written';
+    if (isFatal(reply.message)) throw refused('a write', reply);
     return { code: 'TARGET_REFUSED', message: reply.message };
+  }
+
+  #judge(
+    head: Head,
+    encoder: GuardedEncoder,
+    header: Parameters<GuardedEncoder['verdict']>[0],
+  ): Failure | undefined {
+    const verdict = encoder.verdict(header);
+    if (verdict?.code === 'failed') {
+      return { code: 'VALUE_UNREPRESENTABLE', message: verdict.reason };
+    }
+    if (verdict !== undefined) this.#inexact(head, verdict.reason);
+    return undefined;
   }
 }
 
-type Failure = { readonly code: string; readonly message: string };
+function lossesOf(head: Head, sink: unknown): string[] {
+  const losses: string[] = [];
+  if (sink instanceof WithoutFieldExpiry && sink.lost > 0) losses.push('field-expiry');
+  if (head.hasMetadata) losses.push('key-metadata');
+  return losses;
+}
 
 /** Same hash slot as the key: its tag stays the tag, or it becomes one. */
 function temporaryName(key: Buffer, suffix: string): Buffer {
@@ -305,35 +320,7 @@ function temporaryName(key: Buffer, suffix: string): Buffer {
   return Buffer.concat([name, Buffer.from(`${suffix}_building`)]);
 }
 
-/** Drops the expiries of fields, and counts them: for targets that have none. */
-class WithoutFieldExpiry implements ValueSink {
-  lost = 0;
-  readonly #sink: ValueSink;
-
-  constructor(sink: ValueSink) {
-    this.#sink = sink;
-  }
-
-  begin: ValueSink['begin'] = (kind, count) => this.#sink.begin(kind, count);
-  text: ValueSink['text'] = (...text) => this.#sink.text(...text);
-  score: ValueSink['score'] = (value) => this.#sink.score(value);
-  end: ValueSink['end'] = () => this.#sink.end();
-
-  fieldExpireAt(): void {
-    this.lost++;
-  }
-  streamEntry(): void {}
-  streamEnd(): void {}
-  arrayInsertIndex(): void {}
-  arrayIndex(): void {}
-  opaque(): void {}
-}
-
-function refusedWrite(error: OddReply): CodedError {
-  return new CodedError('TARGET_REFUSED', `The target refused a write: ${error.text}`);
-}
-
-function conflict({ key, db }: Head): CodedError {
+function conflictOf({ key, db }: Head): CodedError {
   const name = printableBytes(key);
   return new CodedError('TARGET_CONFLICT', `The target has another ${name} (database ${db})`, {
     key: name,

@@ -12,7 +12,7 @@ import {
   startServer,
   whyMissing,
 } from '../support/servers.ts';
-import { temporaryFolder, tidemark, tidemarkJson } from './run-tidemark.ts';
+import { type Result, temporaryFolder, tidemark, tidemarkJson } from './run-tidemark.ts';
 
 const FUTURE_MS = 4_102_444_800_000;
 const DEFAULT: ServerName = 'redis-7.0';
@@ -77,15 +77,15 @@ describe('tidemark', () => {
       const repo = join(temporaryFolder(t), 'repo');
       const env = { TIDEMARK_REPO: repo };
 
-      const made = await tidemarkJson<{ id: string; keys: number }>(
+      const made = (await tidemarkJson(
         ['backup', source.url, '--source', 'shop', '--label', 'team=a'],
         { env },
-      );
+      )) as Result<{ id: string; keys: number }>;
       assert.equal(made.status, 0, made.stderr);
       assert.equal(made.document.keys, 2_008);
       const { id } = made.document;
 
-      const listed = await tidemarkJson<Listed>(['list'], { env });
+      const listed = (await tidemarkJson(['list'], { env })) as Result<Listed>;
       assert.deepEqual(
         listed.document.sources.map(({ name, backups }) => [name, backups.map((b) => b.id)]),
         [['shop', [id]]],
@@ -111,7 +111,9 @@ describe('tidemark', () => {
         '{"db":0,"key":"base64:/wAK","type":"string","value":"base64:/v8="}\n',
       );
 
-      const restored = await tidemarkJson<Restored>(['restore', id, '--to', target.url], { env });
+      const restored = (await tidemarkJson(['restore', id, '--to', target.url], {
+        env,
+      })) as Result<Restored>;
       assert.equal(restored.status, 0, restored.stderr);
       assert.equal(restored.document.totals['restored'], 2_008);
       assert.deepEqual(await digestOf(to), await digestOf(from));
@@ -120,7 +122,7 @@ describe('tidemark', () => {
       assert.equal(again.status, 0, again.stderr);
       assert.match(again.stdout, /all +2,008 +0 +2,008/);
 
-      const verified = await tidemarkJson<{ ok: boolean }>(['verify'], { env });
+      const verified = (await tidemarkJson(['verify'], { env })) as Result<{ ok: boolean }>;
       assert.equal(verified.status, 0);
       assert.equal(verified.document.ok, true);
     });
@@ -136,7 +138,9 @@ describe('tidemark restore', () => {
     const env = { TIDEMARK_REPO: join(temporaryFolder(t), 'repo') };
     assert.equal((await tidemark(['backup', source.url], { env })).status, 0);
     const restore = (...args: string[]) =>
-      tidemarkJson<Restored>(['restore', 'latest', '--to', target.url, ...args], { env });
+      tidemarkJson(['restore', 'latest', '--to', target.url, ...args], { env }) as Promise<
+        Result<Restored>
+      >;
 
     const mapped = await restore('--db', '3', '--map-db', '3:5');
     assert.equal(mapped.document.totals['restored'], 1);
@@ -202,7 +206,9 @@ describe('tidemark import', () => {
     await pipe.call('SAVE');
     const rdb = join(server.dir, 'dump.rdb');
     const env = { TIDEMARK_REPO: join(temporaryFolder(t), 'repo') };
-    const file = await tidemarkJson<{ keys: number }>(['import', rdb, '--source', 'a'], { env });
+    const file = (await tidemarkJson(['import', rdb, '--source', 'a'], { env })) as Result<{
+      keys: number;
+    }>;
     assert.equal(file.status, 0, file.stderr);
     assert.equal(file.document.keys, 2_008);
     const input = readFileSync(rdb);

@@ -60,13 +60,20 @@ export async function tidemark(
   return await new Tidemark(args, options).finished;
 }
 
+/** Of a run with `--json`; `document` is what the command says it is. */
+export type Result<T> = {
+  readonly status: number | null;
+  readonly document: T;
+  readonly stderr: string;
+};
+
 /** The same with `--json`, parsed. */
-export async function tidemarkJson<T>(
+export async function tidemarkJson(
   args: readonly string[],
   options: RunOptions = {},
-): Promise<{ readonly status: number | null; readonly document: T; readonly stderr: string }> {
+): Promise<Result<unknown>> {
   const { status, stdout, stderr } = await tidemark([...args, '--json'], options);
-  return { status, document: JSON.parse(stdout) as T, stderr };
+  return { status, document: JSON.parse(stdout) as unknown, stderr };
 }
 
 /** A folder that is gone after the test. */

@@ -18,6 +18,7 @@ import {
   formatDuration,
   formatLocalTime,
   formatUtc,
+  printable,
 } from '../output/format.ts';
 import { formatTable } from '../output/text-table.ts';
 
@@ -97,7 +98,9 @@ function isUnreadable(backup: ListedBackup): boolean {
 }
 
 function formatSource(invocation: Invocation, source: Source): string {
-  const labels = Object.entries(source.labels).map(([name, value]) => ` ${name}=${value}`);
+  const labels = Object.entries(source.labels).map(([name, value]) =>
+    printable(` ${name}=${value}`),
+  );
   const name = styled(invocation, 'bold', source.name);
   return `${name} (${source.id}, ${source.kind})${labels.join('')}`;
 }
@@ -120,7 +123,9 @@ function formatBackups(backups: readonly ListedBackup[], now: number): string {
     ],
     readable,
   ).split('\n');
-  const unreadable = rows.filter((cells) => cells.length === 2).map((cells) => cells.join('  '));
+  const unreadable = rows
+    .filter((cells) => cells.length === 2)
+    .map((cells) => printable(cells.join('  ')));
   const lines = [...(readable.length > 0 ? table.slice(0, -1) : []), ...unreadable];
   return lines.map((line) => `  ${line}\n`).join('');
 }

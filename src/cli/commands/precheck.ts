@@ -14,7 +14,7 @@ import {
 } from '../options/connection-options.ts';
 import { defined } from '../options/defined.ts';
 import { chooseBackup } from '../options/repository-option.ts';
-import { formatAmount } from '../output/format.ts';
+import { formatAmount, printable } from '../output/format.ts';
 
 type PrecheckOptions = ConnectionOptions & {
   readonly as: 'source' | 'target';
@@ -126,8 +126,8 @@ const STYLES = { ok: 'green', warning: 'yellow', error: 'red' } as const;
 
 function formatFinding(invocation: Invocation, finding: Finding): string {
   const mark = styled(invocation, STYLES[finding.level], finding.level.padEnd(7));
-  const remedy = finding.remedy === null ? '' : ` → ${finding.remedy}`;
-  return `${mark}  ${finding.message}${remedy}\n`;
+  const remedy = finding.remedy === null ? '' : ` → ${printable(finding.remedy)}`;
+  return `${mark}  ${printable(finding.message)}${remedy}\n`;
 }
 
 function formatVerdict(role: 'source' | 'target', errors: number, warnings: number): string {

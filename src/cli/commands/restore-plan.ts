@@ -25,13 +25,13 @@ export function mapToAddress(
 ): ReadonlyMap<number, number> | undefined {
   const { database } = target;
   if (database === null) return given;
+  const wanted = wantedDatabases(manifest, selection);
   if (given !== undefined) {
-    if ([...given.values()].every((to) => to === database)) return given;
+    if (wanted.every((db) => (given.get(db) ?? db) === database)) return given;
     throw new CodedError('USAGE', 'Cannot obey both --map-db and the database in --to', {
       hint: 'Leave out the number after the / of the address',
     });
   }
-  const wanted = wantedDatabases(manifest, selection);
   if (wanted.length > 1) {
     const list = wanted.join(', ');
     throw new CodedError(

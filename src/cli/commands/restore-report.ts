@@ -1,6 +1,6 @@
 import type { RestoreReport } from '../../restore/index.ts';
 import { type Invocation, styled } from '../invocation.ts';
-import { formatAmount, formatCount, formatDuration } from '../output/format.ts';
+import { formatAmount, formatCount, formatDuration, printable } from '../output/format.ts';
 import { formatTable } from '../output/text-table.ts';
 import type { RestoreOptions } from './restore.ts';
 
@@ -87,7 +87,9 @@ function formatProblems(invocation: Invocation, report: RestoreReport): string[]
   const rest = problemCount - shown.length;
   return [
     styled(invocation, 'red', `${heading}:`),
-    ...shown.map(({ db, key, code, message }) => `  db ${db}, key ${key}: ${code}: ${message}`),
+    ...shown.map(({ db, key, code, message }) =>
+      printable(`  db ${db}, key ${key}: ${code}: ${message}`),
+    ),
     ...(rest > 0 ? [`  and ${formatCount(rest)} more (--json lists more of them)`] : []),
   ];
 }

@@ -10,7 +10,7 @@ import {
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter, styled } from '../invocation.ts';
 import { openRepo } from '../options/repository-option.ts';
-import { formatAmount, formatBytes } from '../output/format.ts';
+import { formatAmount, formatBytes, printable } from '../output/format.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 
 type VerifyArguments = { readonly source?: string };
@@ -99,7 +99,7 @@ async function verify(
 function formatFinding(invocation: Invocation, finding: Finding): string {
   const block = finding.block === undefined ? '' : `, block ${finding.block}`;
   const mark = styled(invocation, 'red', 'damaged');
-  return `${mark}  ${finding.code}: ${finding.message}\n         in ${finding.object}${block}\n`;
+  return `${mark}  ${finding.code}: ${printable(finding.message)}\n         in ${printable(finding.object)}${block}\n`;
 }
 
 function formatReports(

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { CodedError, type ErrorCode } from '../../base/index.ts';
 import { EXIT, EXIT_OF_ERROR, type ExitStatus } from '../exit-codes.ts';
+import { printable } from './format.ts';
 
 /** What a failed command tells: two lines for people, or the member `error` of a document. */
 export type ErrorReport = {
@@ -47,7 +48,7 @@ export function describeError(error: unknown, signal: AbortSignal): ErrorReport 
 
 export function formatErrorLines(report: ErrorReport): string {
   const stack = report.stack === undefined ? '' : `${report.stack}\n`;
-  return `${stack}tidemark: ${report.message}\nhint: ${report.hint}\n`;
+  return `${stack}tidemark: ${printable(report.message)}\nhint: ${printable(report.hint)}\n`;
 }
 
 export function errorDocument(report: ErrorReport): object {

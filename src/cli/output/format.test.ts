@@ -7,6 +7,7 @@ import {
   formatDuration,
   formatInstant,
   formatUtc,
+  printable,
 } from './format.ts';
 
 describe('formatBytes', () => {
@@ -58,5 +59,12 @@ describe('formatInstant', () => {
       formatInstant(time),
       /^2026-11-2[123] \d\d:\d\d:00 local time \(2026-11-22T12:30:00Z\)$/,
     );
+  });
+});
+
+describe('printable', () => {
+  test('shows control characters instead of obeying them', () => {
+    assert.equal(printable('a\u001b[2Jb\n\u009b\u202ec'), 'a\\x1b[2Jb\\x0a\\x9b\\u202ec');
+    assert.equal(printable('Göran 李 €'), 'Göran 李 €');
   });
 });

@@ -61,3 +61,15 @@ export function formatInstant(time: string | number): string {
 function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
+
+/**
+ * Text of others (keys, names, what servers say) on its way to a terminal: control characters are
+ * shown instead of obeyed.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const digits = code > 0xff ? 4 : 2;
+    return `\\${digits === 4 ? 'u' : 'x'}${code.toString(16).padStart(digits, '0')}`;
+  });
+}

@@ -1,4 +1,5 @@
 import type { OutputStream } from '../terminal.ts';
+import { printable } from './format.ts';
 
 const LINE_INTERVAL_MS = 150;
 const LOG_INTERVAL_MS = 5_000;
@@ -31,8 +32,8 @@ export class ProgressMeter {
 
   /** Draws now; the timer does it otherwise. */
   draw(): void {
-    const text = this.#render?.();
-    if (text === undefined || this.#mode === 'off') return;
+    if (this.#render === undefined || this.#mode === 'off') return;
+    const text = printable(this.#render());
     if (this.#mode === 'log') {
       if (text !== this.#last) this.#stream.write(`${text}\n`);
       this.#last = text;
@@ -47,7 +48,7 @@ export class ProgressMeter {
   note(text: string): void {
     if (this.#mode === 'off') return;
     this.clear();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${printable(text)}\n`);
     if (this.#mode === 'line') this.draw();
   }
 

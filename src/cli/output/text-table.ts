@@ -1,9 +1,11 @@
+import { printable } from './format.ts';
+
 export type Column = { readonly title: string; readonly align?: 'left' | 'right' };
 
 /** Columns two spaces apart under their titles; no line ends in spaces. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]) {
   const titles = columns.map((column) => column.title);
-  const all = [titles, ...rows];
+  const all = [titles, ...rows.map((row) => row.map(printable))];
   const widths = columns.map((_, index) =>
     Math.max(...all.map((row) => widthOf(row[index] ?? ''))),
   );
@@ -22,7 +24,9 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 export function formatFacts(facts: readonly (readonly [string, string | null])[]): string {
   const shown = facts.filter(([, value]) => value !== null);
   const width = Math.max(...shown.map(([name]) => name.length)) + 2;
-  return shown.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}\n`).join('');
+  return shown
+    .map(([name, value]) => `${`${name}:`.padEnd(width)}${printable(value ?? '')}\n`)
+    .join('');
 }
 
 function pad(text: string, width: number, right: boolean): string {

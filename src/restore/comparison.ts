@@ -1,0 +1,55 @@
+import { isCoded } from '../base/index.ts';
+import { equalDigests, type ValueDigest } from '../entries/index.ts';
+import type { Reply } from '../resp/index.ts';
+import { digestOfPayload, digestOfWanted, type WantedKey } from './command-parts.ts';
+import { NO_EXPIRY, type TtlPolicy } from './policies.ts';
+import type { TargetFacts } from './target-facts.ts';
+
+/** Without PEXPIRETIME an expiry is the time to live and the server's clock: so exact is that. */
+const CLOCK_TOLERANCE_MS = 1000;
+
+/** The command that asks for a key's expiry, most exactly. */
+export function expiryCommand(facts: TargetFacts): 'PEXPIRETIME' | 'PTTL' {
+  return facts.expireTime ? 'PEXPIRETIME' : 'PTTL';
+}
+
+/** Whether the target's key has the expiry that this restore would give it. `reply`: to the command. */
+export function equalExpiry(
+  expireAtMs: number,
+  reply: Reply,
+  serverNowMs: number,
+  facts: TargetFacts,
+  ttl: TtlPolicy,
+): boolean {
+  const value = Number(reply);
+  // Negative: no expiry (-1), or no such key any more (-2).
+  if (value < 0 || expireAtMs === NO_EXPIRY) return value < 0 === (expireAtMs === NO_EXPIRY);
+  // A remaining time is counted from the start of each restore: it differs by nature.
+  if (ttl === 'remaining') return true;
+  if (facts.expireTime) return value === expireAtMs;
+  return Math.abs(serverNowMs + value - expireAtMs) <= CLOCK_TOLERANCE_MS;
+}
+
+/** Whether the target's DUMP of a key holds what this restore would write. */
+export function equalValue(wanted: WantedKey, payload: Buffer): boolean {
+  if (wanted.payload?.equals(payload)) return true;
+  return equalToPayload(() => digestOfWanted(wanted), payload);
+}
+
+/** A payload that we cannot read holds something newer than all that we could have written. */
+export function equalToPayload(wanted: () => ValueDigest, payload: Buffer): boolean {
+  let there: ValueDigest;
+  try {
+    there = digestOfPayload(payload);
+  } catch (error) {
+    if (isCoded(error, 'RDB_UNSUPPORTED', 'RDB_CORRUPT', 'RDB_TRUNCATED')) return false;
+    throw error;
+  }
+  return equalDigests(wanted(), there);
+}
+
+/** The instant of a reply to TIME, Unix milliseconds; ours where the server does not tell. */
+export function timeOf(reply: Reply): number {
+  if (!Array.isArray(reply)) return Date.now();
+  return Number(reply[0]) * 1000 + Math.floor(Number(reply[1]) / 1000);
+}
