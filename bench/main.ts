@@ -189,7 +189,7 @@ async function compare(
 }
 
 function rowOf({ shape, what, against, ours, theirs, bytes, storedBytes }: Comparison): string {
-  const ratios = ours.map((run, i) => run.wallSeconds / (theirs[i] as Run).wallSeconds);
+  const ratios = ours.map((run, i) => run.wallSeconds / (theirs[i]).wallSeconds);
   const seconds = (list: readonly Run[]): string =>
     median(list.map((run) => run.wallSeconds)).toFixed(2);
   const cpu = median(ours.map((run) => run.cpuSeconds));

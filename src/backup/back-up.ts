@@ -30,8 +30,8 @@ const MAX_RANGES = 16;
 /**
  * Makes a full backup of a live standalone server: attaches as a replica to the node that can bear
  * it best, takes its RDB in while it arrives, and commits. When resolved the backup is durable and
- * listed; after any failure (the codes of src/sources/, src/rdb/ and src/storage/) nothing is listed,
- * and what was written is removed as far as the storage allows.
+ * listed; after any failure (the codes of src/sources/, src/rdb/ and src/storage/) nothing is
+ * listed, and what was written is removed as far as the storage allows.
  */
 export async function backUp(request: BackupRequest): Promise<BackupReport> {
   const begunAt = request.repository.clock.monotonic();

@@ -140,7 +140,7 @@ function shardFacts(name: string, index: number, taken: IntakeResult, nowMs: num
     address: name,
     role: 'file',
     server: {
-      family: aux.has('valkey-ver') ? 'valkey' : aux.has('mvcc-tstamp') ? 'keydb' : 'redis',
+      family: serverFamily(aux),
       version: serverVersion(aux),
       runId: null,
     },
@@ -149,6 +149,15 @@ function shardFacts(name: string, index: number, taken: IntakeResult, nowMs: num
     rdb: rdbFacts(taken),
     snapshotAt: new Date(snapshotAtMs).toISOString(),
   };
+}
+
+const KEYDB_FIELDS = ['mvcc-tstamp', 'repl-masters', 'keydb-subexpire-key'];
+
+/** KeyDB calls itself by Redis's name; but Redis never released a 6.3. */
+function serverFamily(aux: ReadonlyMap<string, string>): string {
+  if (aux.has('valkey-ver')) return 'valkey';
+  const isKeydb = KEYDB_FIELDS.some((name) => aux.has(name));
+  return isKeydb || aux.get('redis-ver')?.startsWith('6.3.') === true ? 'keydb' : 'redis';
 }
 
 async function commit(

@@ -4,7 +4,12 @@ import { CodedError, type ErrorCode } from '../base/index.ts';
 import type { RdbBatch } from '../rdb/index.ts';
 import type { DataBlock } from '../repository/index.ts';
 import type { BatchCounts } from './counts.ts';
-import type { BatchMessage, WorkerError, WorkerMessage, WorkerStart } from './transcode-messages.ts';
+import type {
+  BatchMessage,
+  WorkerError,
+  WorkerMessage,
+  WorkerStart,
+} from './transcode-messages.ts';
 import type { TranscoderOptions } from './transcoder.ts';
 
 const MAX_WORKERS = 8;

@@ -35,7 +35,7 @@ function returnMemory(bytes: Uint8Array): void {
 function nextPiece(): BatchMessage {
   for (;;) {
     const seen = Atomics.load(posted, 0);
-    const received = receiveMessageOnPort(port) as { message: BatchMessage } | undefined;
+    const received = receiveMessageOnPort(port);
     if (received !== undefined) return received.message;
     Atomics.wait(posted, 0, seen);
   }

@@ -35,9 +35,18 @@ export const ERRORS = {
   COMMAND_FAILED: { retryable: false, hint: 'The server refused the command' },
 
   // Reading a source
-  PSYNC_FORBIDDEN: { retryable: false, hint: 'The server does not let replicas attach; import an RDB file instead' },
-  PSYNC_REFUSED: { retryable: true, hint: 'The server cannot serve a replica now; try again later' },
-  SOURCE_LOADING: { retryable: true, hint: 'The server is still loading its data; try again later' },
+  PSYNC_FORBIDDEN: {
+    retryable: false,
+    hint: 'The server does not let replicas attach; import an RDB file instead',
+  },
+  PSYNC_REFUSED: {
+    retryable: true,
+    hint: 'The server cannot serve a replica now; try again later',
+  },
+  SOURCE_LOADING: {
+    retryable: true,
+    hint: 'The server is still loading its data; try again later',
+  },
   SOURCE_STALLED: { retryable: true, hint: 'The server sent nothing for too long; check its log' },
   SOURCE_LOST: { retryable: true, hint: 'The connection to the source broke; check its log' },
   SOURCE_GARBAGE: { retryable: false, hint: 'Is there a proxy between Tidemark and the server?' },
@@ -49,7 +58,10 @@ export const ERRORS = {
   // The repository and its storage
   REPOSITORY_MISSING: { retryable: false, hint: 'Check --repo' },
   REPOSITORY_CORRUPT: { retryable: false, hint: 'Run tidemark verify' },
-  REPOSITORY_UNSUPPORTED: { retryable: false, hint: 'A newer Tidemark wrote this; upgrade to read it' },
+  REPOSITORY_UNSUPPORTED: {
+    retryable: false,
+    hint: 'A newer Tidemark wrote this; upgrade to read it',
+  },
   SOURCE_NOT_FOUND: { retryable: false, hint: 'tidemark list shows the sources' },
   SOURCE_AMBIGUOUS: { retryable: false, hint: 'Say which with --source' },
   BACKUP_NOT_FOUND: { retryable: false, hint: 'tidemark list shows the backups' },
@@ -65,7 +77,10 @@ export const ERRORS = {
   // Writing to a target
   TARGET_UNSUITABLE: { retryable: false, hint: 'Run tidemark precheck REDIS --as target' },
   TARGET_CONFLICT: { retryable: false, hint: 'Choose --conflict rename, skip or overwrite' },
-  TARGET_LOST: { retryable: true, hint: 'The connection to the target broke; run the restore again' },
+  TARGET_LOST: {
+    retryable: true,
+    hint: 'The connection to the target broke; run the restore again',
+  },
   TARGET_REFUSED: { retryable: false, hint: 'The target refused a write; see the message' },
   VALUE_UNREPRESENTABLE: { retryable: false, hint: 'Restore to a newer server' },
 } as const satisfies Record<string, ErrorFacts>;

@@ -1,6 +1,8 @@
 /**
  * The ground: what every floor may use and nothing else does twice. A closed list: errors, assert,
  * clock, bytes. Nothing here does I/O or knows what Redis is.
+ *
+ * Errors are one class and one closed table of codes; an assert is for bugs of ours alone.
  */
 export { assert } from './assert.ts';
 export { ByteBuilder } from './byte-builder.ts';

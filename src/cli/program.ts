@@ -75,5 +75,5 @@ export function createProgram(door: Door, write: (help: string) => void): Comman
 }
 
 function helpColumns(columns: number | undefined): number {
-  return Math.min(columns ?? HELP_COLUMNS, HELP_COLUMNS);
+  return Math.min(columns || HELP_COLUMNS, HELP_COLUMNS);
 }

@@ -1,7 +1,7 @@
 /**
  * Entries: one key each, with type, expiry and value; what every source produces and every target
- * consumes. Here they become JSON Lines and are read back (docs/formats/entries.md), are chosen, and
- * get a digest that says whether two values are equal whatever their encodings.
+ * consumes. Here they become JSON Lines and are read back (docs/formats/entries.md), are chosen,
+ * and get a digest that says whether two values are equal whatever their encodings.
  *
  * Values pass through ValueSink (src/rdb/value-sink.ts) and are bytes all the way; nothing is
  * allocated per element. No I/O, no compression: blocks and files are src/repository/'s.

@@ -8,11 +8,8 @@ const PAD = 0x3d;
 
 /** Values of the base64 alphabet; 64: not in it. */
 const BASE64_VALUE = new Uint8Array(256).fill(64);
-for (const [i, char] of [
-  ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
-].entries()) {
-  BASE64_VALUE[char.charCodeAt(0)] = i;
-}
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+for (let i = 0; i < ALPHABET.length; i++) BASE64_VALUE[ALPHABET.charCodeAt(i)] = i;
 
 const BASE64_TAG = Buffer.from('base64:');
 const TEXT_TAG = Buffer.from('text:');

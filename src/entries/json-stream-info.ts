@@ -14,10 +14,10 @@ export type StreamInfoJson = Json;
 type Json = Readonly<Record<string, unknown>>;
 type Open<T> = { -readonly [K in keyof T]: T[K] };
 
-type OpenGroup = Omit<StreamGroup, 'consumers' | 'pending'> & {
-  readonly consumers: StreamConsumer[];
-  readonly pending: StreamPending[];
-  readonly indexes: Map<string, number>;
+type OpenGroup = {
+  readonly facts: StreamGroup & { readonly pending: StreamPending[] };
+  /** Consumers by their name as it is written. */
+  readonly indexes: ReadonlyMap<string, number>;
 };
 
 type OpenIdmp = Open<Omit<StreamIdmp, 'producers'>> & {
@@ -25,8 +25,8 @@ type OpenIdmp = Open<Omit<StreamIdmp, 'producers'>> & {
 };
 
 /**
- * Joins what the lines of one stream say: groups, their consumers and pending entries, and producers
- * may go on in further lines. Throws JSONL_INVALID.
+ * Joins what the lines of one stream say: groups, their consumers and pending entries, and
+ * producers may go on in further lines. Throws JSONL_INVALID.
  */
 export function readStreamInfo(parts: readonly StreamInfoJson[], length: number): StreamInfo {
   let facts: Json = {};
@@ -55,7 +55,7 @@ export function readStreamInfo(parts: readonly StreamInfoJson[], length: number)
     firstId: optionalId(facts['firstId']),
     maxDeletedId: optionalId(facts['maxDeletedId']),
     entriesAdded: optionalCounter(facts['entriesAdded']),
-    groups: [...groups.values()].map(({ indexes: _, ...group }) => group),
+    groups: [...groups.values()].map((group) => group.facts),
     idmp,
   };
 }
@@ -85,7 +85,7 @@ function addToGroup(open: OpenGroup, group: Json): void {
     const name = pending['consumer'];
     const consumer = name === null ? -1 : open.indexes.get(text(pending, 'consumer'));
     if (consumer === undefined) throw invalid('a pending entry of an unknown consumer');
-    open.pending.push({
+    open.facts.pending.push({
       id: parseId(pending['id']),
       consumer,
       deliveredAtMs: integer(pending['deliveredAt']),
@@ -146,14 +146,15 @@ function integer(value: unknown): number {
 /** A number of up to 64 bits: digits, or a number where it is small. */
 function counter(value: unknown): bigint {
   if (Number.isSafeInteger(value)) return BigInt(value as number);
-  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) throw invalid('a counter of a stream');
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value))
+    throw invalid('a counter of a stream');
   return BigInt(value);
 }
 
 function parseId(value: unknown): StreamId {
   const match = typeof value === 'string' ? /^(\d{1,20})-(\d{1,20})$/.exec(value) : null;
   if (match === null) throw invalid(`the stream id ${JSON.stringify(value)}`);
-  return { ms: BigInt(match[1] as string), seq: BigInt(match[2] as string) };
+  return { ms: BigInt(match[1]), seq: BigInt(match[2]) };
 }
 
 function optionalId(value: unknown): StreamId | null {

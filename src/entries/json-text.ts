@@ -9,7 +9,8 @@ import { ByteBuilder } from '../base/index.ts';
 
 /** 0: stands for itself. 1: must be escaped. 2: part of a multi-byte character, or of none. */
 const CLASS = new Uint8Array(256);
-for (let i = 0; i < 256; i++) CLASS[i] = i < 0x20 || i === 0x22 || i === 0x5c ? 1 : i < 0x80 ? 0 : 2;
+for (let i = 0; i < 256; i++)
+  CLASS[i] = i < 0x20 || i === 0x22 || i === 0x5c ? 1 : i < 0x80 ? 0 : 2;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -48,8 +49,7 @@ export function writeJsonText(
   let p = out.length;
   target[p++] = QUOTE;
   const first = size > 0 ? bytes[start] : 0;
-  const tagged =
-    (first === LETTER_B || first === LETTER_T) && isTagged(bytes, start, end, first);
+  const tagged = (first === LETTER_B || first === LETTER_T) && isTagged(bytes, start, end, first);
   let i = start;
   if (!tagged) {
     if (size < 48) {

@@ -115,7 +115,8 @@ describe('JsonLineWriter cuts a key of many elements', () => {
       idmp: { duration: 100, maxSize: 5, iidsAdded: 7, iidsDuplicates: 1, producers: 0, iids: 0 },
     });
     const lines = writeLines(value);
-    for (const line of linesOf(lines)) assert.ok(line.length < 2 * PART_BYTES, `${line.length} bytes`);
+    for (const line of linesOf(lines))
+      assert.ok(line.length < 2 * PART_BYTES, `${line.length} bytes`);
     assertReadBack(value, lines);
   });
 });
@@ -135,11 +136,21 @@ describe('JsonLineWriter', () => {
       `${HEAD}"string"${EXPIRY},"value":"a\\"b"}\n`,
     );
     assert.equal(
-      lineOf(hashValue([['f', 'v', 5], ['g', '', null]])),
+      lineOf(
+        hashValue([
+          ['f', 'v', 5],
+          ['g', '', null],
+        ]),
+      ),
       `${HEAD}"hash"${EXPIRY},"fieldExpireAt":{"f":5},"value":{"f":"v","g":""}}\n`,
     );
     assert.equal(
-      lineOf(zsetValue([['a', scoreBits(1e21)], ['b', scoreBits(Number.NEGATIVE_INFINITY)]])),
+      lineOf(
+        zsetValue([
+          ['a', scoreBits(1e21)],
+          ['b', scoreBits(Number.NEGATIVE_INFINITY)],
+        ]),
+      ),
       `${HEAD}"zset"${EXPIRY},"value":{"a":1e+21,"b":"-inf"}}\n`,
     );
     assert.equal(

@@ -304,8 +304,10 @@ export class JsonLineWriter implements ValueSink {
       return;
     }
     const isName =
-      this.#kind === 'zset' || (this.#slot === NAME && this.#kind !== 'list' && this.#kind !== 'set');
-    let members = isName && this.#kind !== 'array' ? ',"elementMore":"name"' : ',"elementMore":true';
+      this.#kind === 'zset' ||
+      (this.#slot === NAME && this.#kind !== 'list' && this.#kind !== 'set');
+    let members =
+      isName && this.#kind !== 'array' ? ',"elementMore":"name"' : ',"elementMore":true';
     if (total !== NONE) members += `,"elementBytes":${total}`;
     if (this.#kind === 'array') out.byte(CLOSE_ARRAY);
     else if (this.#kind === 'stream') {

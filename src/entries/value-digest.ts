@@ -23,11 +23,11 @@ const KIND_SEED: Readonly<Record<ValueKind, number>> = {
 };
 
 /**
- * Computes the digest of one value (docs/formats/entries.md, value digest): every element has a hash
- * of its own, and these are added up, so that the order of members, fields and consumers does not
- * count while that of list items and stream entries does (their place is hashed with them). Scores
- * count by their bits, -0 as 0. Not in it: key, database, key expiry, idle time, frequency, seen and
- * active times of consumers.
+ * Computes the digest of one value (docs/formats/entries.md, value digest): every element has a
+ * hash of its own, and these are added up, so that the order of members, fields and consumers does
+ * not count while that of list items and stream entries does (their place is hashed with them).
+ * Scores count by their bits, -0 as 0. Not in it: key, database, key expiry, idle time, frequency,
+ * seen and active times of consumers.
  */
 export class ValueDigester implements ValueSink {
   readonly #chain = new HashChain();

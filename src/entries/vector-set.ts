@@ -16,8 +16,8 @@ const STRING = 5;
 /**
  * Reads the payload of a vector set, the module value that Redis 8 has built in: four numbers
  * (dimension, count, configuration, flags), with flag 1 the input dimension and a matrix, then per
- * element its name, with flag 2 its attributes, its vector, a count and so many numbers: the place in
- * the graph, which a server builds anew, and last the norm. False: not of this form.
+ * element its name, with flag 2 its attributes, its vector, a count and so many numbers: the place
+ * in the graph, which a server builds anew, and last the norm. False: not of this form.
  */
 export function visitVectorSet(payload: Uint8Array, visitor: VectorSetVisitor): boolean {
   const cursor = new RdbCursor(payload, 0, payload.length, 0);

@@ -6,7 +6,9 @@ import { RdbScanner, type RdbSideRecords } from './scanner.ts';
  * larger than a batch, a piece of that key.
  */
 export type RdbBatch = {
-  /** The batch's own memory: whoever takes the batch may transfer it, and gives it back if it can. */
+  /**
+   * The batch's own memory: whoever takes the batch may transfer it, and gives it back if it can.
+   */
   readonly bytes: Uint8Array;
   readonly format: RdbFormat;
   /** Place of the first byte in the dump. */

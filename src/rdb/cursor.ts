@@ -118,8 +118,8 @@ export class RdbCursor {
   }
 
   /**
-   * A little-endian signed 64-bit time. Servers take any, so one that is not exact as a number (after
-   * the year 287396) becomes the last that is: for people both mean never.
+   * A little-endian signed 64-bit time. Servers take any, so one that is not exact as a number
+   * (after the year 287396) becomes the last that is: for people both mean never.
    */
   milliseconds(): number {
     this.need(8);

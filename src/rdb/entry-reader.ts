@@ -1,12 +1,6 @@
 import { CodedError } from '../base/index.ts';
 import type { RdbCursor } from './cursor.ts';
-import {
-  FIRST_OPCODE,
-  MAGIC_BYTES,
-  MAX_KEY_BYTES,
-  OPCODE,
-  type RdbFormat,
-} from './format.ts';
+import { FIRST_OPCODE, MAGIC_BYTES, MAX_KEY_BYTES, OPCODE, type RdbFormat } from './format.ts';
 import { HashTemplates } from './hash-templates.ts';
 import { ValueDecoder } from './value-decoder.ts';
 import type { ValueKind, ValueSink } from './value-sink.ts';

@@ -50,8 +50,8 @@ function formatArrayDouble(value: number, text: Uint8Array): number {
 }
 
 /**
- * A module's value, or a native type that we only delimit: its bytes behind the type, as one text of
- * a length that is not known before its end.
+ * A module's value, or a native type that we only delimit: its bytes behind the type, as one text
+ * of a length that is not known before its end.
  */
 export function decodeOpaque(
   cursor: RdbCursor,

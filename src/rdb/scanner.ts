@@ -169,7 +169,9 @@ export class RdbScanner {
   #key(bytes: Uint8Array, pos: number, end: number, base: number): number {
     const after = this.#value.run(bytes, pos, end, base);
     if (!this.#value.done) return after;
-    const known = this.#value.begin(this.#type, this.#knownFormat(), (id) => this.#templateSize(id));
+    const known = this.#value.begin(this.#type, this.#knownFormat(), (id) =>
+      this.#templateSize(id),
+    );
     if (!known) throw unknown(`value type ${this.#type}`, base + pos, this.#knownFormat());
     this.#state = 'value';
     return after;

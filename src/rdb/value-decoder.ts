@@ -57,7 +57,8 @@ const VALKEY_KINDS: Readonly<Record<number, ValueKind>> = { ...KINDS, [T.hash22]
 
 /**
  * Turns one value of any type and encoding into calls of a ValueSink. The formats are in
- * docs/formats/rdb.md; what each method reads is in its comment. Throws RDB_CORRUPT with the offset.
+ * docs/formats/rdb.md; what each method reads is in its comment. Throws RDB_CORRUPT with the
+ * offset.
  */
 export class ValueDecoder {
   readonly #cursor: RdbCursor;
@@ -197,7 +198,8 @@ export class ValueDecoder {
   #textScore(): number {
     const cursor = this.#cursor;
     const size = cursor.byte();
-    if (size >= 253) return [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][size - 253];
+    if (size >= 253)
+      return [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][size - 253];
     cursor.need(size);
     cursor.pos += size;
     return parseDouble(cursor.bytes, cursor.pos - size, cursor.pos);
@@ -264,7 +266,9 @@ export class ValueDecoder {
     }
   }
 
-  /** Redis 7.4: int64 minimum, then n times (t, field, value); t = 0: none, else minimum + t - 1. */
+  /**
+   * Redis 7.4: int64 minimum, then n times (t, field, value); t = 0: none, else minimum + t - 1.
+   */
   #expiringHash(sink: ValueSink): void {
     const cursor = this.#cursor;
     const minimum = cursor.milliseconds();

@@ -41,15 +41,7 @@ export interface ValueSink {
 
 export const TEXT_PIECE_BYTES = 1 << 20;
 
-export type ValueKind =
-  | 'string'
-  | 'list'
-  | 'set'
-  | 'hash'
-  | 'zset'
-  | 'stream'
-  | 'array'
-  | 'opaque';
+export type ValueKind = 'string' | 'list' | 'set' | 'hash' | 'zset' | 'stream' | 'array' | 'opaque';
 
 export type Dialect = 'redis' | 'valkey';
 

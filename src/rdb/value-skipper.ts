@@ -198,7 +198,8 @@ export class ValueSkipper {
   /**
    * Consumes what it can of `[pos, end)` and returns where it stopped: the end of the value when
    * `done`, otherwise either `end` or the start of a primitive header (at most 18 bytes; the whole
-   * field list of type 31) that needs more input. `base` is the dump offset of `bytes[0]`. Throws RDB_CORRUPT.
+   * field list of type 31) that needs more input. `base` is the dump offset of `bytes[0]`. Throws
+   * RDB_CORRUPT.
    */
   run(bytes: Uint8Array, pos: number, end: number, base: number): number {
     for (;;) {

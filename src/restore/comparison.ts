@@ -13,7 +13,10 @@ export function expiryCommand(facts: TargetFacts): 'PEXPIRETIME' | 'PTTL' {
   return facts.expireTime ? 'PEXPIRETIME' : 'PTTL';
 }
 
-/** Whether the target's key has the expiry that this restore would give it. `reply`: to the command. */
+/**
+ * Whether the target's key has the expiry that this restore would give it. `reply`: to the
+ * command.
+ */
 export function equalExpiry(
   expireAtMs: number,
   reply: Reply,

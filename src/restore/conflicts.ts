@@ -1,8 +1,9 @@
 import { CodedError, printableBytes } from '../base/index.ts';
-import { equalDigests, formatText } from '../entries/index.ts';
+import { formatText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
-import { type CommandArg, type Reply, ReplyError } from '../resp/index.ts';
-import { digestOfPayload, digestOfWanted, type WantedKey } from './command-parts.ts';
+import { type CommandArg, type Reply, ReplyError, replyText } from '../resp/index.ts';
+import type { WantedKey } from './command-parts.ts';
+import { equalExpiry, equalValue, expiryCommand, timeOf } from './comparison.ts';
 import type { Counts, Tally } from './counts.ts';
 import { type ConflictPolicy, NO_EXPIRY, type TtlPolicy } from './policies.ts';
 import type { TargetFacts } from './target-facts.ts';
@@ -23,8 +24,8 @@ type Decision = 'unchanged' | 'vanished' | ConflictPolicy;
 const CHUNK_KEYS = 128;
 const CHUNK_BYTES = 8 << 20;
 
-/** Without PEXPIRETIME an expiry is the time to live and the server's clock: so exact is that. */
-const CLOCK_TOLERANCE_MS = 1000;
+/** No key of one line takes more memory than this, in any encoding: more cannot be equal. */
+const MAX_COMPARED_BYTES = 64 << 20;
 
 /**
  * Decides about keys that the target has already: equal ones are left alone, others treated by
@@ -53,7 +54,7 @@ export class ConflictResolver {
     let bytes = 0;
     for (const key of wanted) {
       chunk.push(key);
-      bytes += (key.payload ?? (key.text as Buffer)).length;
+      bytes += key.payload?.length ?? key.text?.length ?? 0;
       if (chunk.length < CHUNK_KEYS && bytes < CHUNK_BYTES) continue;
       await this.#resolveChunk(db, chunk);
       chunk = [];
@@ -87,31 +88,44 @@ export class ConflictResolver {
 
   /** Reads the keys from the target and compares them with what would be written. */
   async #decide(wanted: readonly WantedKey[]): Promise<Decision[]> {
-    const commands: CommandArg[][] = [['TIME']];
-    const expiry = this.#facts.expireTime ? 'PEXPIRETIME' : 'PTTL';
-    for (const { key } of wanted) commands.push(['DUMP', key], [expiry, key]);
-    const replies = await this.#conn.pipeline(commands);
+    const looks: CommandArg[][] = [['TIME']];
+    const expiry = expiryCommand(this.#facts);
+    for (const { key } of wanted) looks.push(['MEMORY', 'USAGE', key], [expiry, key]);
+    const replies = await this.#conn.pipeline(looks);
     const nowMs = timeOf(replies[0]);
-    return wanted.map((key, index) => {
-      const payload = replies[1 + index * 2];
+    const decisions: Decision[] = [];
+    let dumped: { readonly index: number; readonly key: WantedKey }[] = [];
+    let bytes = 0;
+    for (const [index, key] of wanted.entries()) {
+      // A number, null for a key that is gone, an error where the server does not tell.
+      const usage = replies[1 + index * 2];
+      decisions.push(usage === null ? 'vanished' : this.#options.policy);
       const at = replies[2 + index * 2];
-      if (payload === null) return 'vanished';
-      if (!Buffer.isBuffer(payload)) throw refused('DUMP', payload);
-      if (this.#equalExpiry(key.expireAtMs, at, nowMs) && equalValue(key, payload)) {
-        return 'unchanged';
-      }
-      return this.#options.policy;
-    });
+      if (!equalExpiry(key.expireAtMs, at, nowMs, this.#facts, this.#options.ttl)) continue;
+      if (usage === null || Number(usage) > MAX_COMPARED_BYTES) continue;
+      dumped.push({ index, key });
+      bytes += typeof usage === 'number' ? usage : 0;
+      if (bytes < MAX_COMPARED_BYTES) continue;
+      await this.#compare(dumped, decisions);
+      dumped = [];
+      bytes = 0;
+    }
+    await this.#compare(dumped, decisions);
+    return decisions;
   }
 
-  /** Negative: no expiry (-1), or no such key any more (-2). */
-  #equalExpiry(expireAtMs: number, reply: Reply, nowMs: number): boolean {
-    const value = Number(reply);
-    if (value < 0 || expireAtMs === NO_EXPIRY) return value < 0 === (expireAtMs === NO_EXPIRY);
-    // A remaining time is counted from the start of each restore: it differs by nature.
-    if (this.#options.ttl === 'remaining') return true;
-    if (this.#facts.expireTime) return value === expireAtMs;
-    return Math.abs(nowMs + value - expireAtMs) <= CLOCK_TOLERANCE_MS;
+  async #compare(
+    dumped: readonly { readonly index: number; readonly key: WantedKey }[],
+    decisions: Decision[],
+  ): Promise<void> {
+    if (dumped.length === 0) return;
+    const payloads = await this.#conn.pipeline(dumped.map(({ key }) => ['DUMP', key.key]));
+    for (const [i, { index, key }] of dumped.entries()) {
+      const payload = payloads[i];
+      if (payload === null) decisions[index] = 'vanished';
+      else if (!Buffer.isBuffer(payload)) throw refused('DUMP', payload);
+      else if (equalValue(key, payload)) decisions[index] = 'unchanged';
+    }
   }
 
   #writeCommand(wanted: WantedKey, decision: Decision): CommandArg[] {
@@ -143,22 +157,19 @@ export class ConflictResolver {
     decision: Decision,
     reply: Reply,
   ): Promise<void> {
-    const exists =
-      reply === null || (reply instanceof ReplyError && reply.code === 'BUSYKEY');
+    const exists = reply === null || (reply instanceof ReplyError && reply.code === 'BUSYKEY');
     if (!exists && !(reply instanceof ReplyError)) {
       countWrite(counts, decision);
       return;
     }
-    if (reply instanceof ReplyError && isFatal(reply.code)) throw refused('a write', reply);
+    if (reply instanceof ReplyError && isFatal(reply.message)) throw refused('a write', reply);
     const name = formatText(key.key);
     if (exists && decision === 'rename' && (await this.#isOwnCopy(key))) {
       counts.renamed++;
       return;
     }
     counts.failed++;
-    const message = exists
-      ? 'the key changed while it was being restored'
-      : (reply as ReplyError).message;
+    const message = exists ? 'the key changed while it was being restored' : reply.message;
     this.#tally.problem({ db, key: name, code: 'TARGET_REFUSED', message });
   }
 
@@ -176,14 +187,9 @@ function countWrite(counts: Counts, decision: Decision): void {
   else counts.restored++;
 }
 
-function equalValue(wanted: WantedKey, payload: Buffer): boolean {
-  if (wanted.payload?.equals(payload)) return true;
-  return equalDigests(digestOfWanted(wanted), digestOfPayload(payload));
-}
-
 /** Errors that are about the server, not about one key. */
-export function isFatal(code: string): boolean {
-  return FATAL.has(code);
+export function isFatal(message: string): boolean {
+  return FATAL.has(message.split(' ', 1)[0]);
 }
 
 const FATAL = new Set([
@@ -192,6 +198,7 @@ const FATAL = new Set([
   'NOPERM',
   'NOAUTH',
   'MISCONF',
+  'BUSY',
   'LOADING',
   'MASTERDOWN',
   'NOREPLICAS',
@@ -202,7 +209,7 @@ const FATAL = new Set([
 ]);
 
 export function refused(what: string, reply: Reply): CodedError {
-  const text = reply instanceof ReplyError ? reply.message : String(reply);
+  const text = reply instanceof ReplyError ? reply.message : JSON.stringify(reply);
   return new CodedError('TARGET_REFUSED', `The target refused ${what}: ${text}`);
 }
 
@@ -212,9 +219,4 @@ function conflict(db: number, { key }: WantedKey): CodedError {
     `The target has ${printableBytes(key)} (database ${db}) with another value or expiry`,
     { key: printableBytes(key) },
   );
-}
-
-function timeOf(reply: Reply): number {
-  if (!Array.isArray(reply)) return Date.now();
-  return Number(reply[0]) * 1000 + Math.floor(Number(reply[1]) / 1000);
 }

@@ -45,7 +45,8 @@ export class EncodePool {
     member.waiting++;
     const { promise, resolve, reject } = Promise.withResolvers<EncodedBlock>();
     this.#waiting.set(id, { resolve, reject });
-    member.worker.postMessage({ id, ...request } satisfies EncodeRequest);
+    const message: EncodeRequest = { id, ...request };
+    member.worker.postMessage(message, []);
     return promise;
   }
 

@@ -3,9 +3,9 @@ import { forwardPieces, type StreamInfo, type ValueKind, type ValueSink } from '
 import { EXPIRED, expiryOf, NO_EXPIRY, type TtlRules } from './policies.ts';
 
 /**
- * Applies the expiry policy to the fields of a hash on their way to another sink: a field whose time
- * is over is left out, as a key would be; the others get the expiry that the policy says. A pair is
- * held until it is known whether its field expires.
+ * Applies the expiry policy to the fields of a hash on their way to another sink: a field whose
+ * time is over is left out, as a key would be; the others get the expiry that the policy says. A
+ * pair is held until it is known whether its field expires.
  */
 export class ExpiringFields implements ValueSink {
   /** Fields of the present hash that were handed on. */

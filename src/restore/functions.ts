@@ -74,10 +74,12 @@ export async function restoreFunctions(
     options.onNotice(`${counts.failed} function libraries: the target knows no functions`);
   } else if (functions.libraries.length > 0) {
     const present = await listLibraries(conn);
+    if (options.conflict === 'fail') refuseConflicts(functions.libraries, present);
     for (const source of functions.libraries) {
       await restoreLibrary(conn, source, present, options, counts);
     }
   }
+  if (options.dryRun) counts.scripts = functions.scripts.length;
   for (const script of options.dryRun ? [] : functions.scripts) {
     const reply = await conn.attempt(['SCRIPT', 'LOAD', script]);
     if (reply instanceof ReplyError) {
@@ -100,10 +102,6 @@ async function restoreLibrary(
     counts.unchanged++;
     return;
   }
-  if (there !== undefined && options.conflict === 'fail') {
-    const message = `The target has another function library ${JSON.stringify(name)}`;
-    throw new CodedError('TARGET_CONFLICT', message, { hint: 'See --function-conflict' });
-  }
   if (there !== undefined && options.conflict === 'skip') {
     counts.skipped++;
     options.onNotice(`Left alone: the target's own function library ${JSON.stringify(name)}`);
@@ -113,7 +111,7 @@ async function restoreLibrary(
     const replace = there === undefined ? [] : ['REPLACE'];
     const reply = await conn.attempt(['FUNCTION', 'LOAD', ...replace, source]);
     if (reply instanceof ReplyError) {
-      if (isFatal(reply.code)) throw refused('a function library', reply);
+      if (isFatal(reply.message)) throw refused('a function library', reply);
       counts.failed++;
       options.onNotice(`Function library ${JSON.stringify(name)} was refused: ${reply.message}`);
       return;
@@ -121,6 +119,17 @@ async function restoreLibrary(
   }
   if (there === undefined) counts.restored++;
   else counts.overwritten++;
+}
+
+/** All are looked at before the first is loaded. */
+function refuseConflicts(libraries: readonly Buffer[], present: ReadonlyMap<string, string>): void {
+  for (const source of libraries) {
+    const name = libraryName(source);
+    const there = present.get(name);
+    if (there === undefined || there === source.toString('latin1')) continue;
+    const message = `The target has another function library ${JSON.stringify(name)}`;
+    throw new CodedError('TARGET_CONFLICT', message, { hint: 'See --function-conflict' });
+  }
 }
 
 /** The name in the first line: `#!lua name=mylib`. */

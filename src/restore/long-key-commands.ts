@@ -1,10 +1,5 @@
 import { assert, ByteBuilder } from '../base/index.ts';
-import {
-  DOUBLE_TEXT_BYTES,
-  formatDouble,
-  type ValueKind,
-  type ValueSink,
-} from '../rdb/index.ts';
+import { DOUBLE_TEXT_BYTES, formatDouble, type ValueKind, type ValueSink } from '../rdb/index.ts';
 import { CommandWriter } from '../resp/index.ts';
 
 const CHUNK_ELEMENTS = 512;
@@ -147,7 +142,6 @@ export class LongKeyCommands implements ValueSink {
   #emit(commands: number): void {
     this.#sink(this.#out.view(), commands);
     this.#out.clear();
-
   }
 }
 

@@ -1,3 +1,4 @@
+import { CodedError } from '../base/index.ts';
 import { JsonLineReader, type LineHeader } from '../entries/index.ts';
 import type { ValueSink } from '../rdb/index.ts';
 import type { PlannedBlock } from './block-plan.ts';
@@ -28,9 +29,18 @@ export class LongKeyLines {
     for (const { file, index } of this.#blocks) {
       const raw = await file.readBlock(index, this.#signal);
       reader.open(raw, 0, raw.length);
-      while (reader.next()) reader.readValue(sink);
+      while (reader.next()) {
+        if (reader.header.part === 0 && reader.lineStart > 0)
+          throw notAlone(file.record.name, index);
+        reader.readValue(sink);
+      }
       await onBlock?.();
     }
     return reader.header;
   }
+}
+
+function notAlone(object: string, index: number): CodedError {
+  const message = `Cannot restore from ${object}: block ${index} of a long key holds another key`;
+  return new CodedError('OBJECT_CORRUPT', message, { object });
 }

@@ -244,12 +244,7 @@ export class LongKeys {
     tally.problem({ db: head.db, key: head.name, code: 'inexact', message });
   }
 
-  async #publish(
-    head: Head,
-    temporary: Buffer,
-    name: Buffer,
-    replaces: boolean,
-  ): Promise<Outcome> {
+  async #publish(head: Head, temporary: Buffer, name: Buffer, replaces: boolean): Promise<Outcome> {
     const expiry: CommandArg[] =
       head.expireAtMs === NO_EXPIRY
         ? ['PERSIST', temporary]

@@ -1,5 +1,11 @@
 import { isCoded } from '../base/index.ts';
-import { connect, type RedisAddress, type RedisConnection, type TlsOptions } from '../redis/index.ts';
+import type { EntrySelection } from '../entries/index.ts';
+import {
+  connect,
+  type RedisAddress,
+  type RedisConnection,
+  type TlsOptions,
+} from '../redis/index.ts';
 import type { Manifest } from '../repository/index.ts';
 import { ReplyError } from '../resp/index.ts';
 import type { Finding } from '../sources/index.ts';
@@ -11,14 +17,35 @@ export type PrecheckTargetRequest = {
   /** The backup that is to be restored, if one is meant already. */
   readonly manifest?: Manifest;
   readonly mapDb?: ReadonlyMap<number, number>;
+  readonly selection?: EntrySelection;
   readonly signal?: AbortSignal;
 };
 
 /** RDB bytes in memory take about so much more. */
 const MEMORY_FACTOR = 1.5;
 
-/** What a restore needs to run. */
-const COMMANDS = ['SET', 'RESTORE', 'DUMP', 'EXISTS', 'SELECT', 'PTTL', 'RENAMENX', 'UNLINK'];
+/** What a restore needs to run, with arguments enough to ask. */
+const COMMANDS: readonly (readonly string[])[] = [
+  ['SET', 'key', 'value'],
+  ['RESTORE', 'key', '0', 'payload'],
+  ['DUMP', 'key'],
+  ['EXISTS', 'key'],
+  ['SELECT', '0'],
+  ['PEXPIRETIME', 'key'],
+  // Keys of more than a mebibyte are built by these.
+  ['APPEND', 'key', 'value'],
+  ['RPUSH', 'key', 'item'],
+  ['SADD', 'key', 'member'],
+  ['HSET', 'key', 'field', 'value'],
+  ['ZADD', 'key', '1', 'member'],
+  ['PEXPIRE', 'key', '1'],
+  ['PEXPIREAT', 'key', '1'],
+  ['PERSIST', 'key'],
+  ['RENAME', 'key', 'other'],
+  ['RENAMENX', 'key', 'other'],
+  ['UNLINK', 'key'],
+];
+const FIELD_EXPIRY = ['HPEXPIREAT', 'key', '1', 'FIELDS', '1', 'field'];
 
 /**
  * Whether a server can be restored to, one finding per question. Writes nothing. Reports failures
@@ -34,8 +61,8 @@ export async function precheckTarget(request: PrecheckTargetRequest): Promise<Fi
     const facts = await readTargetFacts(conn);
     const { family, version } = facts.identity;
     findings.push(finding('target.version', 'ok', `It is ${family} ${version}`));
-    findings.push(...checkFacts(facts, request.manifest, request.mapDb));
-    findings.push(await checkRights(conn));
+    findings.push(...checkFacts(facts, request.manifest, request));
+    findings.push(await checkRights(conn, facts));
   } catch (error) {
     if (!isCoded(error) || error.code === 'INTERRUPTED') throw error;
     findings.push(finding('target.reachable', 'error', error.message, error.hint));
@@ -49,7 +76,7 @@ export async function precheckTarget(request: PrecheckTargetRequest): Promise<Fi
 export function checkFacts(
   facts: TargetFacts,
   manifest?: Manifest,
-  mapDb?: ReadonlyMap<number, number>,
+  wanted: Pick<PrecheckTargetRequest, 'mapDb' | 'selection'> = {},
 ): Finding[] {
   const { identity } = facts;
   const findings: Finding[] = [];
@@ -68,7 +95,7 @@ export function checkFacts(
     findings.push(finding('target.loading', 'error', 'The target is loading its data', remedy));
   }
   if (manifest !== undefined) {
-    findings.push(...checkDatabases(facts, manifest, mapDb));
+    findings.push(...checkDatabases(facts, manifest, wanted));
     findings.push(...checkMemory(facts, manifest));
   }
   return findings;
@@ -77,11 +104,13 @@ export function checkFacts(
 function checkDatabases(
   { identity }: TargetFacts,
   manifest: Manifest,
-  mapDb?: ReadonlyMap<number, number>,
+  { mapDb, selection }: Pick<PrecheckTargetRequest, 'mapDb' | 'selection'>,
 ): Finding[] {
   const { databases } = identity;
   if (databases === null) return [];
-  const highest = Math.max(-1, ...manifest.databases.map(({ db }) => mapDb?.get(db) ?? db));
+  const chosen = manifest.databases.map(({ db }) => db);
+  const read = chosen.filter((db) => selection?.databases?.includes(db) ?? true);
+  const highest = Math.max(-1, ...read.map((db) => mapDb?.get(db) ?? db));
   if (highest < databases) {
     const message = `The target has ${databases} databases, enough for this backup`;
     return [finding('target.databases', 'ok', message)];
@@ -108,28 +137,23 @@ function checkMemory({ identity }: TargetFacts, manifest: Manifest): Finding[] {
 }
 
 /** Asks the server what this user may run; before 7.0 nobody can tell without trying. */
-async function checkRights(conn: RedisConnection): Promise<Finding> {
+async function checkRights(conn: RedisConnection, facts: TargetFacts): Promise<Finding> {
   const user = conn.address.user ?? 'default';
   const missing: string[] = [];
-  for (const name of COMMANDS) {
-    const reply = await conn.attempt(['ACL', 'DRYRUN', user, name, ...sampleOf(name)]);
+  const wanted = facts.format.fieldExpiry === 'none' ? COMMANDS : [...COMMANDS, FIELD_EXPIRY];
+  for (const command of wanted) {
+    const reply = await conn.attempt(['ACL', 'DRYRUN', user, ...command]);
     if (reply instanceof ReplyError) {
       const message = 'The rights of this user could not be asked for';
       return finding('target.rights', 'ok', message);
     }
-    if (reply !== 'OK') missing.push(`+${name.toLowerCase()}`);
+    if (reply !== 'OK') missing.push(`+${command[0].toLowerCase()}`);
   }
   if (missing.length === 0) {
     return finding('target.rights', 'ok', 'This user may run what a restore needs');
   }
   const message = `This user may not run all that a restore needs: ${missing.join(' ')}`;
   return finding('target.rights', 'error', message, `ACL SETUSER ${user} ${missing.join(' ')} ~*`);
-}
-
-function sampleOf(name: string): string[] {
-  if (name === 'SET' || name === 'RENAMENX') return ['key', 'value'];
-  if (name === 'RESTORE') return ['key', '0', 'payload'];
-  return name === 'SELECT' ? ['0'] : ['key'];
 }
 
 function finding(

@@ -10,8 +10,8 @@ export type ReadRequest = {
 };
 
 /**
- * The JSON Lines of the selected entries, as they are stored, in chunks that end with a line. Throws
- * what reading the repository throws.
+ * The JSON Lines of the selected entries, as they are stored, in chunks that end with a line.
+ * Throws what reading the repository throws.
  */
 export async function* readEntries(request: ReadRequest): AsyncGenerator<Buffer> {
   const { repository, manifest, selection = {}, signal } = request;

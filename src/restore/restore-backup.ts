@@ -11,12 +11,12 @@ import type { RestoreProgress, RestoreReport, RestoreRequest } from './requests.
 import { readTargetFacts, type TargetFacts } from './target-facts.ts';
 
 /**
- * Restores selected entries of a backup into a live server: checks the target, loads functions, then
- * writes every key under the conflict and expiry policies. Keys that could not be written are in the
- * report, not thrown. Throws TARGET_UNSUITABLE, TARGET_CONFLICT (policy `fail`, before anything is
- * written), TARGET_LOST, TARGET_REFUSED when the server as a whole refuses writes, the repository's
- * codes, INTERRUPTED. What was written until then stays: running the same restore again finds it
- * unchanged.
+ * Restores selected entries of a backup into a live server: checks the target, loads functions,
+ * then writes every key under the conflict and expiry policies. Keys that could not be written are
+ * in the report, not thrown. Throws TARGET_UNSUITABLE, TARGET_CONFLICT (policy `fail`, before
+ * anything is written), TARGET_LOST, TARGET_REFUSED when the server as a whole refuses writes, the
+ * repository's codes, INTERRUPTED. What was written until then stays: running the same restore
+ * again finds it unchanged.
  */
 export async function restoreBackup(request: RestoreRequest): Promise<RestoreReport> {
   const restore = new Restore(request);
@@ -80,7 +80,7 @@ class Restore {
 
   /** What a precheck would refuse is refused here too. */
   #check(facts: TargetFacts): void {
-    const findings = checkFacts(facts, this.#request.manifest, this.#request.mapDb);
+    const findings = checkFacts(facts, this.#request.manifest, this.#request);
     for (const { level, message, remedy } of findings) {
       if (level === 'error') {
         throw new CodedError('TARGET_UNSUITABLE', message, remedy === null ? {} : { hint: remedy });
@@ -97,15 +97,15 @@ class Restore {
     const { dryRun = false, conflict = 'rename' } = this.#request;
     // With `fail` every key is looked at before the first is written.
     if (conflict === 'fail' && !dryRun) {
-      const looked = new RestorePass(this.#passOptions(control, undefined, facts, new Tally(), true));
+      const looked = new RestorePass(
+        this.#passOptions(control, undefined, facts, new Tally(), true),
+      );
       await looked.run();
     }
     const functions = await this.#functions(control, facts, dryRun);
     this.#report({ phase: 'restoring', text: dryRun ? 'Comparing' : 'Restoring' });
     const pipelined = dryRun ? undefined : writing;
-    await new RestorePass(
-      this.#passOptions(control, pipelined, facts, this.#tally, dryRun),
-    ).run();
+    await new RestorePass(this.#passOptions(control, pipelined, facts, this.#tally, dryRun)).run();
     this.#report({ phase: 'finishing', text: 'Done' });
     const totals = this.#tally.totals;
     if (totals.expired > 0) {

@@ -8,6 +8,7 @@ import { type ConflictOptions, ConflictResolver, isFatal, refused } from './conf
 import type { Tally } from './counts.ts';
 import { EncodePool } from './encode-pool.ts';
 import type { EncodedBlock, EncoderOptions } from './encoded-block.ts';
+import { LongKeyLines } from './long-key-lines.ts';
 import { LongKeys } from './long-keys.ts';
 import { type OddReply, Pipeline } from './pipeline.ts';
 import { Pacer } from './pacer.ts';
@@ -64,8 +65,16 @@ export class RestorePass {
     this.#pool = new EncodePool(this.#workers, encoding);
     this.#pipeline = writing && new Pipeline(writing);
     this.#resolver = new ConflictResolver(control, facts, conflict, tally);
-    this.#longKeys = new LongKeys(this.#pipeline, control, encoding, conflict, tally);
     this.#pacer = new Pacer(request.rateBytesPerSecond, request.rateKeysPerSecond);
+    this.#longKeys = new LongKeys({
+      pipeline: this.#pipeline,
+      conn: control,
+      facts,
+      encoding,
+      conflict,
+      tally,
+      pace: (bytes) => this.#pace(bytes, 0),
+    });
   }
 
   /** Throws what `restoreBackup` says. */
@@ -73,9 +82,6 @@ export class RestorePass {
     try {
       await this.#walk();
     } finally {
-      for (const { encoded } of this.#jobs) encoded.catch(() => {});
-      for (const settled of this.#unsettled) settled.catch(() => {});
-      this.#resolving.catch(() => {});
       await this.#pool.close();
       this.#pipeline?.close();
     }
@@ -91,7 +97,7 @@ export class RestorePass {
       next = await blocks.next();
       if (planned.block.firstPart) {
         const parts = [planned];
-        while (next.done !== true && next.value.block.continues) {
+        while (next.done !== true && isNextPart(parts[parts.length - 1], next.value)) {
           parts.push(next.value);
           next = await blocks.next();
         }
@@ -100,7 +106,10 @@ export class RestorePass {
       }
       // The rest of a key whose first part was not wanted.
       if (planned.block.continues) continue;
-      this.#jobs.push({ planned, encoded: this.#encode(planned) });
+      const encoded = this.#encode(planned);
+      // Awaited in its turn; until then its failure is nobody's surprise.
+      encoded.catch(() => {});
+      this.#jobs.push({ planned, encoded });
       if (this.#jobs.length > this.#workers * 2 + 1) await this.#sendNext();
     }
     await this.#flush();
@@ -119,8 +128,12 @@ export class RestorePass {
     await this.#flush();
     const { block } = parts[0];
     const nowMs = request.repository.clock.now();
-    await this.#longKeys.restore(parts, targetDb(block.database), nowMs, request.signal);
-    this.#advance(1, parts.reduce((sum, part) => sum + part.block.rawLength, 0));
+    const lines = new LongKeyLines(parts, request.signal);
+    await this.#longKeys.restore(lines, targetDb(block.database), nowMs);
+    this.#advance(
+      1,
+      parts.reduce((sum, part) => sum + part.block.rawLength, 0),
+    );
   }
 
   /** Everything read so far is written and accounted for. */
@@ -148,16 +161,18 @@ export class RestorePass {
     else {
       await this.#pipeline.select(targetDb(db));
       await this.#pipeline.ready();
-      await this.#pace(encoded);
+      await this.#pace(encoded.commands.length, encoded.count);
       const sent = this.#pipeline.send(encoded.commands, encoded.count);
-      this.#unsettled.push(sent.then((odd) => this.#settle(db, encoded, odd)));
+      const settled = sent.then((odd) => this.#settle(db, encoded, odd));
+      settled.catch(() => {});
+      this.#unsettled.push(settled);
       if (this.#unsettled.length > MAX_UNSETTLED) await this.#unsettled.shift();
     }
     this.#advance(encoded.selected, job.planned.block.rawLength);
   }
 
-  async #pace(encoded: EncodedBlock): Promise<void> {
-    const waitMs = this.#pacer.take(encoded.commands.length, encoded.count);
+  async #pace(bytes: number, keys: number): Promise<void> {
+    const waitMs = this.#pacer.take(bytes, keys);
     const { signal } = this.#options.request;
     if (waitMs > 0) await delay(waitMs, undefined, signal ? { signal } : {});
   }
@@ -178,7 +193,7 @@ export class RestorePass {
         conflicts.push(commandOf(encoded, reply.index));
         continue;
       }
-      if (isFatal(reply.text.split(' ')[0])) throw refused('a write', reply.text);
+      if (isFatal(reply.text)) throw refused('a write', reply.text);
       counts.failed++;
       const { key } = commandOf(encoded, reply.index);
       const name = formatText(key);
@@ -190,6 +205,7 @@ export class RestorePass {
     this.#resolving = this.#resolving.then(() =>
       this.#resolver.resolve(db, targetDb(db), conflicts),
     );
+    this.#resolving.catch(() => {});
     await this.#resolving;
   }
 
@@ -208,6 +224,13 @@ export class RestorePass {
       await this.#resolver.resolve(db, target, present);
     }
   }
+}
+
+/** Whether a block goes on where another ends: blocks between them may have been left out. */
+function isNextPart(last: PlannedBlock, next: PlannedBlock): boolean {
+  if (!next.block.continues) return false;
+  if (next.file === last.file) return next.index === last.index + 1;
+  return next.index === 0 && last.index === last.file.blocks.length - 1;
 }
 
 function commandOf(encoded: EncodedBlock, index: number): WantedKey {

@@ -1,6 +1,8 @@
 import type { ValueSink } from '../rdb/index.ts';
 
-/** Drops the expiries of fields on the way to another sink, and counts them: for targets without. */
+/**
+ * Drops the expiries of fields on the way to another sink, and counts them: for targets without.
+ */
 export class WithoutFieldExpiry implements ValueSink {
   lost = 0;
   readonly #sink: ValueSink;

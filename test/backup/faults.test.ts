@@ -22,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tidemark-backup-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const RDB = loadRdb('redis-7.2.6');
-const SMALL_RDB = loadRdb('redis-7.2.6.lru');
+const small = loadRdb('redis-7.2.6.lru');
 const DEADLINES = { connectMs: 1000, handshakeMs: 1000, forkMs: 1000, silenceMs: 400, retryMs: 500 };
 /** A key of 24 MiB, six batches, between others. */
 const LONG_KEY_RDB = rdbFile(
@@ -100,11 +100,12 @@ describe('backUp from a fake server', () => {
         await backupFailsWith('INTERRUPTED', plan, {
           signal: abort.signal,
           deadlines: {},
-          onProgress: ({ receivedBytes }) => {
-            if (receivedBytes > 0) abort.abort();
+          onProgress: ({ phase, storedBytes }) => {
+            if (storedBytes > 0) abort.abort();
+            // A small dump stores nothing before it is whole.
+            if (rdb === RDB && phase === 'waiting-for-fork') setImmediate(() => abort.abort());
           },
         });
-        assert.ok(abort.signal.aborted);
       });
     }
 
@@ -157,8 +158,8 @@ test('backUp ends with SOURCE_LOST when the server is killed', async (t) => {
 
 describe('importRdb', () => {
   test('refuses any flipped byte', async () => {
-    for (let at = 0; at < SMALL_RDB.length; at += 997) {
-      const damaged = Buffer.from(SMALL_RDB);
+    for (let at = 0; at < small.length; at += 997) {
+      const damaged = Buffer.from(small);
       damaged[at] = (damaged[at] ?? 0) ^ 0x10;
       const repository = await openRepository(new MemoryStorage(), { mode: 'write' });
       await assert.rejects(importOf(damaged)(repository), (error) =>
@@ -168,8 +169,8 @@ describe('importRdb', () => {
   });
 
   test('refuses a truncated file', async () => {
-    for (const size of [0, 5, 9, 4000, SMALL_RDB.length - 1]) {
-      await failsWith('RDB_TRUNCATED', importOf(SMALL_RDB.subarray(0, size)));
+    for (const size of [0, 5, 9, 4000, small.length - 1]) {
+      await failsWith('RDB_TRUNCATED', importOf(small.subarray(0, size)));
     }
   });
 
@@ -177,7 +178,7 @@ describe('importRdb', () => {
     failsWith('RDB_TRUNCATED', importOf(LONG_KEY_RDB.subarray(0, 20 << 20))));
 
   test('refuses what follows the end', () =>
-    failsWith('SOURCE_GARBAGE', importOf(Buffer.concat([SMALL_RDB, Buffer.from('x')]))));
+    failsWith('SOURCE_GARBAGE', importOf(Buffer.concat([small, Buffer.from('x')]))));
 
   test('refuses a file that is not there', () =>
     failsWith('USAGE', (repository) =>
@@ -216,14 +217,14 @@ describe('a storage that fails', () => {
     if (mounted.status !== 0) return notRun(t, 'tmpfs', 'mounting needs root');
     try {
       const repository = await openRepository(new DirectoryStorage(mount), { mode: 'write' });
-      const first = await importOf(SMALL_RDB)(repository);
+      const first = await importOf(small)(repository);
       const random = rdbFile(11, 'fe 00', [0, str('k'), '80 00 80 00 00'], randomBytes(8 << 20));
       await assert.rejects(importOf(random)(repository), (error) => isCoded(error, 'STORAGE_FULL'));
       const listed = await listBackups(repository, first.source.id);
       assert.deepEqual(listed.map(({ id }) => id), [first.id]);
       const model = await storedModel(repository, first.manifest);
       assert.equal(model.keys.size, first.manifest.totals.keys);
-      await importOf(SMALL_RDB)(repository);
+      await importOf(small)(repository);
     } finally {
       spawnSync('umount', [mount]);
     }
@@ -239,11 +240,11 @@ describe('a storage that fails', () => {
     try {
       const storage = new DirectoryStorage(place);
       const repository = await openRepository(storage, { mode: 'write' });
-      const first = await importOf(SMALL_RDB)(repository);
+      const first = await importOf(small)(repository);
       if (mounted) spawnSync('mount', ['-o', 'remount,ro', place]);
       else for (const name of readdirSync(place)) chmodSync(join(place, name), 0o500);
       const refused = (error: unknown) => isCoded(error, 'STORAGE_READ_ONLY');
-      await assert.rejects(importOf(SMALL_RDB)(repository), refused);
+      await assert.rejects(importOf(small)(repository), refused);
       await assert.rejects(openRepository(storage, { mode: 'write' }), refused);
       const reading = await openRepository(storage, { mode: 'read' });
       const model = await storedModel(reading, first.manifest);
@@ -254,7 +255,7 @@ describe('a storage that fails', () => {
   });
 });
 
-/** Bytes that zstd cannot make SMALL_RDBer. */
+/** Bytes that zstd cannot make smaller. */
 function randomBytes(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   let state = 1;

@@ -72,7 +72,7 @@ export function assertReadBack(value: ValueModel, lines: Buffer): void {
       reader.readValue(sink);
     }
   }
-  assert.ok(isDeepStrictEqual(collector.value as ValueModel, value), 'our reader found another value');
+  assert.ok(isDeepStrictEqual(collector.value, value), 'our reader found another value');
   assert.ok(Buffer.concat([parts.view(), again.view()]).equals(lines), 'other lines the second time');
   feedValue(direct, value);
   assert.deepEqual(digester.digest(), direct.digest());

@@ -53,6 +53,7 @@ export function showBackupProgress(
   const transfer = new TransferProgress(clock);
   return (progress) => {
     const { phase, text, receivedBytes, expectedBytes, keys } = progress;
+    if (phase === 'receiving') transfer.begin();
     // The server's memory is only a guess of what will come, so it never says that all is there.
     const expected = expectedBytes !== null && expectedBytes > receivedBytes ? expectedBytes : null;
     meter.show(() =>

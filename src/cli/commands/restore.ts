@@ -185,8 +185,11 @@ async function restoreWithProgress(invocation: Invocation, request: RestoreReque
   try {
     return await restoreBackup({
       ...request,
-      onProgress: ({ text, keys, bytes, totalBytes }) =>
-        meter.show(() => transfer.format({ text, bytes, expectedBytes: totalBytes, keys })),
+      onProgress: ({ phase, text, keys, bytes, totalBytes }) => {
+        if (phase === 'restoring') transfer.begin();
+        const shown = { text, bytes, expectedBytes: totalBytes, keys };
+        meter.show(() => (phase === 'restoring' ? transfer.format(shown) : text));
+      },
       onNotice: (text) => meter.note(`note: ${text}`),
     });
   } finally {

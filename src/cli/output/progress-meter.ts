@@ -39,7 +39,8 @@ export class ProgressMeter {
       this.#last = text;
       return;
     }
-    const columns = this.#stream.columns ?? 80;
+    // A terminal that does not know its width says 0.
+    const columns = this.#stream.columns || 80;
     this.#stream.write(`\r${text.slice(0, Math.max(1, columns - 1))}\u001b[K`);
     this.#drawn = true;
   }

@@ -13,13 +13,20 @@ export type TransferState = {
 /** Below this an estimate is a guess. */
 const MIN_ESTIMATE_MS = 1_000;
 
-/** One line about a transfer: share, bytes, rate since its first byte, keys, time left. */
+/** One line about a transfer: share, bytes, rate since it began, keys, time left. */
 export class TransferProgress {
   readonly #clock: Clock;
   #startedAt: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Starts the clock that rates are measured by, once. Gives the milliseconds since. */
+  begin(): number {
+    const now = this.#clock.monotonic();
+    this.#startedAt ??= now;
+    return now - this.#startedAt;
   }
 
   /** The same where keys are not counted. */
@@ -29,10 +36,8 @@ export class TransferProgress {
 
   format(state: TransferState): string {
     const { text, bytes, expectedBytes, keys } = state;
+    const elapsedMs = this.begin();
     if (bytes === 0) return text;
-    const now = this.#clock.monotonic();
-    this.#startedAt ??= now;
-    const elapsedMs = now - this.#startedAt;
     const rate = elapsedMs > 0 ? (bytes / elapsedMs) * 1000 : 0;
     const known = expectedBytes !== null && expectedBytes > 0;
     const parts = [text];

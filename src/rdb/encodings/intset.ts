@@ -16,7 +16,8 @@ export class IntsetReader extends ElementReader {
     this.#width = le32(this.box, this.pos);
     this.#count = le32(this.box, this.pos + 4) >>> 0;
     this.#left = this.#count;
-    if (this.#width !== 2 && this.#width !== 4 && this.#width !== 8) throw this.corrupt('its width');
+    if (this.#width !== 2 && this.#width !== 4 && this.#width !== 8)
+      throw this.corrupt('its width');
     if (this.stop - this.pos !== 8 + this.#width * this.#count) throw this.corrupt('its size');
     this.pos += 8;
   }

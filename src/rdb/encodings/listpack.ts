@@ -99,4 +99,3 @@ export class ListpackReader extends ElementReader {
     this.pos += bytes;
   }
 }
-

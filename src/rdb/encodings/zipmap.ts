@@ -3,8 +3,8 @@ import { ElementReader } from './element-reader.ts';
 
 /**
  * zipmap (hashes before Redis 2.6): a count byte (254 and above: unknown), then field, value, field
- * and so on, each behind its length (a byte below 254, or fe and a u32); behind a value's length one
- * byte says how many unused bytes follow the value; ff ends it.
+ * and so on, each behind its length (a byte below 254, or fe and a u32); behind a value's length
+ * one byte says how many unused bytes follow the value; ff ends it.
  */
 export class ZipmapReader extends ElementReader {
   #count = 0;
