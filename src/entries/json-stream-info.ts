@@ -15,9 +15,12 @@ type Json = Readonly<Record<string, unknown>>;
 type Open<T> = { -readonly [K in keyof T]: T[K] };
 
 type OpenGroup = {
-  readonly facts: StreamGroup & { readonly pending: StreamPending[] };
+  readonly facts: StreamGroup & {
+    readonly consumers: StreamConsumer[];
+    readonly pending: StreamPending[];
+  };
   /** Consumers by their name as it is written. */
-  readonly indexes: ReadonlyMap<string, number>;
+  readonly indexes: Map<string, number>;
 };
 
 type OpenIdmp = Open<Omit<StreamIdmp, 'producers'>> & {
@@ -62,11 +65,13 @@ export function readStreamInfo(parts: readonly StreamInfoJson[], length: number)
 
 function openGroup(group: Json): OpenGroup {
   return {
-    name: decodeText(text(group, 'name')),
-    lastId: parseId(group['lastId']),
-    entriesRead: optionalCounter(group['entriesRead']),
-    consumers: [],
-    pending: [],
+    facts: {
+      name: decodeText(text(group, 'name')),
+      lastId: parseId(group['lastId']),
+      entriesRead: optionalCounter(group['entriesRead']),
+      consumers: [],
+      pending: [],
+    },
     indexes: new Map(),
   };
 }
@@ -74,8 +79,8 @@ function openGroup(group: Json): OpenGroup {
 function addToGroup(open: OpenGroup, group: Json): void {
   for (const consumer of list(group, 'consumers')) {
     const name = text(consumer, 'name');
-    open.indexes.set(name, open.consumers.length);
-    open.consumers.push({
+    open.indexes.set(name, open.facts.consumers.length);
+    open.facts.consumers.push({
       name: decodeText(name),
       seenAtMs: integer(consumer['seenAt']),
       activeAtMs: consumer['activeAt'] === null ? null : integer(consumer['activeAt']),

@@ -12,7 +12,7 @@ import {
   startServer,
   whyMissing,
 } from '../support/servers.ts';
-import { type Result, temporaryFolder, tidemark, tidemarkJson } from './run-tidemark.ts';
+import { type Result, temporaryFolder, tidemark, tidemarkJson, waitFor } from './run-tidemark.ts';
 
 const FUTURE_MS = 4_102_444_800_000;
 const DEFAULT: ServerName = 'redis-7.0';
@@ -184,9 +184,7 @@ describe('tidemark restore', () => {
     await from.call('SET', 'goes', 'x', 'PX', '2500');
     const env = { TIDEMARK_REPO: join(temporaryFolder(t), 'repo') };
     assert.equal((await tidemark(['backup', source.url], { env })).status, 0);
-    while ((await from.call('EXISTS', 'goes')) === 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await waitFor('the expiry', async () => (await from.call('EXISTS', 'goes')) === 0);
     const absolute = await tidemark(['restore', 'latest', '--to', target.url], { env });
     assert.equal(absolute.status, 0);
     assert.match(absolute.stdout, /1 key was not written: .*--ttl remaining.*--ttl persist.*\n$/);
