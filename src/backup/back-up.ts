@@ -17,7 +17,9 @@ import {
   type InstanceLine,
   type NodeChoice,
   openReplication,
+  type RdbByteSource,
   type ReplicationStream,
+  SpooledRdb,
 } from '../sources/index.ts';
 import { BATCH_BYTES, Intake, type IntakeResult } from './intake.ts';
 import type { BackupProgress, BackupReport, BackupRequest } from './requests.ts';
@@ -43,7 +45,7 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
   };
   const node = await chooseNode(request.address, request.from ?? 'auto', connectOptions(request));
   checkNode(node);
-  if (node.address.port !== request.address.port || node.address.host !== request.address.host) {
+  if (!sameNode(node.address, request.address)) {
     notice(`Reading from the replica ${displayAddress(node.address)}: ${node.why}`);
   }
   const source = await ensureSource(
@@ -84,7 +86,7 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
 /** One backup between its begun record and its manifest. */
 class Run {
   readonly #request: BackupRequest;
-  readonly #node: NodeChoice;
+  #node: NodeChoice;
   readonly #source: Source;
   readonly #writer: BackupWriter;
   readonly #notice: (text: string) => void;
@@ -115,13 +117,13 @@ class Run {
   async run(startedAtMs: number, usedMemory: number | null): Promise<Manifest> {
     this.#expectedBytes = usedMemory;
     const instance = await this.#collectInstance();
-    const stream = await this.#attach();
+    const stream = await this.#attachToNode();
     const { length, snapshotAtMs } = stream.origin;
     if (length !== null) this.#expectedBytes = length;
     const shard = this.#writer.shard(shardId(0));
     shard.expectedBytes = this.#expectedBytes ?? 0;
     const intake = new Intake({
-      source: stream,
+      source: this.#spooled(stream),
       shard,
       slotRanges: this.#writer.slotRanges,
       selection: this.#selection,
@@ -157,8 +159,24 @@ class Run {
     }
   }
 
+  /** A replica that was chosen for its health and then refuses is no reason to fail. */
+  async #attachToNode(): Promise<ReplicationStream> {
+    try {
+      return await this.#attach();
+    } catch (error) {
+      const { address, from = 'auto' } = this.#request;
+      const isNamed = sameNode(this.#node.address, address);
+      if (from !== 'auto' || isNamed || !isCoded(error) || error.code === 'INTERRUPTED')
+        throw error;
+      this.#notice(`The replica cannot be read: ${error.message}; reading from the master`);
+      this.#node = await chooseNode(address, 'master', connectOptions(this.#request));
+      return await this.#attach();
+    }
+  }
+
   async #attach(): Promise<ReplicationStream> {
-    const { tls, deadlines, commandNames, rateLimit, signal } = this.#request;
+    const { tls, deadlines, commandNames, signal, spoolFolder } = this.#request;
+    const rateLimit = spoolFolder === undefined ? this.#request.rateLimit : undefined;
     return await openReplication(this.#node.address, {
       onPhase: (phase, text) => this.#report({ phase, text }),
       ...(tls && { tls }),
@@ -168,6 +186,17 @@ class Run {
       ...(rateLimit && {
         rateLimit: { onLifted: (reason: string) => this.#notice(liftedText(reason)), ...rateLimit },
       }),
+    });
+  }
+
+  /** With a spool the source sends at full speed, and the limit applies behind it. */
+  #spooled(stream: ReplicationStream): RdbByteSource {
+    const { spoolFolder: folder, rateLimit } = this.#request;
+    if (folder === undefined) return stream;
+    return new SpooledRdb(stream, {
+      folder,
+      ...(rateLimit && { bytesPerSecond: rateLimit.bytesPerSecond }),
+      onReceived: () => this.#report({ text: 'Reading the spool; the server is free again' }),
     });
   }
 
@@ -297,6 +326,10 @@ function checkNode(node: NodeChoice): void {
     `Cannot back up ${displayAddress(node.address)}: it is ${what}`,
     { hint: mode === 'sentinel' ? 'Name the server itself' : 'Clusters cannot be a source yet' },
   );
+}
+
+function sameNode(a: RedisAddress, b: RedisAddress): boolean {
+  return a.host === b.host && a.port === b.port && a.path === b.path;
 }
 
 function defaultName(address: RedisAddress): string {

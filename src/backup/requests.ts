@@ -43,6 +43,8 @@ export type BackupRequest = CommonRequest & {
   readonly sourceName?: string;
   readonly from?: NodePreference;
   readonly rateLimit?: RateLimit;
+  /** Receive everything into this local folder first; the rate limit then applies to reading it. */
+  readonly spoolFolder?: string;
   readonly deadlines?: Partial<ReplicationDeadlines>;
   readonly commandNames?: CommandNames;
 };

@@ -23,6 +23,7 @@ export { precheckSource, type PrecheckOptions } from './precheck-source.ts';
 export type { HarmBounds, RateLimit } from './rate-limit.ts';
 export type { OnChunk, RdbByteSource, RdbEnd, RdbOrigin } from './rdb-byte-source.ts';
 export { openRdbFile, openRdbStream } from './rdb-file.ts';
+export { SpooledRdb, type SpoolOptions } from './spooled-rdb.ts';
 export type {
   CommandNames,
   ReplicationDeadlines,

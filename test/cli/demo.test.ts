@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { notRun } from '../support/servers.ts';
@@ -24,6 +24,19 @@ function isListening(port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', () => resolve(false));
+  });
+}
+
+/** Whether a process has this folder in its environment; only Linux can tell. */
+function isMentioned(folder: string): boolean {
+  if (process.platform !== 'linux') return false;
+  return readdirSync('/proc').some((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+    } catch {
+      // It has just ended, or is not ours.
+      return false;
+    }
   });
 }
 
@@ -58,6 +71,7 @@ describe('tidemark demo', () => {
       run.kill(signal);
       assert.equal((await run.finished).status, expected);
       await waitFor('the end of the server', async () => !(await isListening(port)));
+      await waitFor('the end of its commands', () => !isMentioned(folder));
       await waitFor('the end of its folder', () => readdirSync(folder).length === 0);
     });
   }

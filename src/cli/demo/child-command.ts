@@ -8,13 +8,15 @@ const MAX_OUTPUT_BYTES = 8 << 20;
 
 /**
  * Runs `tidemark <args>` as a process of its own and hands on what it prints, line by line. When we
- * are asked to stop, so is the child, and its end is awaited.
+ * are asked to stop, so is the child, and its end is awaited. `onProcess` is told its id, and
+ * undefined after its end.
  */
 export async function runTidemark(
   terminal: Terminal,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   onLine: (line: string) => void,
+  onProcess: (pid: number | undefined) => void,
 ): Promise<ChildResult> {
   const [program, ...own] = terminal.self;
   const { signal } = terminal;
@@ -25,12 +27,14 @@ export async function runTidemark(
     // Ctrl-C at the terminal reaches us alone, and comes to the child through us, once.
     detached: true,
   });
+  onProcess(child.pid);
   const stop = (): void => void child.kill('SIGINT');
   signal.addEventListener('abort', stop, { once: true });
   try {
     const stdout = collect(child.stdout, onLine);
     const stderr = collect(child.stderr, onLine);
     const status = await ended(child);
+    onProcess(undefined);
     await stderr;
     signal.throwIfAborted();
     return { status, stdout: await stdout };

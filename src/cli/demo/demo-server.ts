@@ -15,6 +15,8 @@ export type DemoServer = {
   readonly name: string;
   readonly major: number;
   readonly connection: RedisConnection;
+  /** The one process that, like the server, must not outlive us; undefined when it has ended. */
+  guardChild(pid: number | undefined): void;
   /** Ends the server and removes the folder. Idempotent. */
   stop(): Promise<void>;
 };
@@ -71,8 +73,11 @@ export async function startDemoServer(
         rmSync(folder, { recursive: true, force: true });
         guard?.kill('SIGKILL');
       };
+      const guardChild = (pid: number | undefined): void => {
+        guard?.stdin?.write(`${pid ?? ''}\n`);
+      };
       const { name, major } = binary;
-      return { url: `redis://127.0.0.1:${port}`, name, major, connection, stop };
+      return { url: `redis://127.0.0.1:${port}`, name, major, connection, guardChild, stop };
     } catch (error) {
       guard?.kill('SIGKILL');
       await end(child);
@@ -98,12 +103,15 @@ function serverArguments({ major }: Binary, port: number, folder: string): strin
 }
 
 /**
- * A shell that does nothing until our end of its input closes, however this process ended; then it
- * kills the server and removes the folder. Nothing is undone twice: `stop` ends the guard last.
+ * A shell that reads until our end of its input closes, however this process ended; then it kills
+ * the server and the process whose id it was told last, and removes the folder. Nothing is undone
+ * twice: `stop` ends the guard last.
  */
 function startGuard(server: ChildProcess, folder: string): ChildProcess | undefined {
   if (server.pid === undefined) return undefined;
-  const script = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"';
+  const script =
+    'while read -r pid; do child=$pid; done; kill -9 "$1" $child 2>/dev/null; ' +
+    'sleep 0.2; rm -rf -- "$2"';
   const guard = spawn('sh', ['-c', script, 'sh', String(server.pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

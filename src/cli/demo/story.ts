@@ -129,7 +129,9 @@ export class Story {
   }
 
   async #call(args: readonly string[], onLine: (line: string) => void): Promise<string> {
-    const { status, stdout } = await runTidemark(this.#terminal, args, this.#env, onLine);
+    const { status, stdout } = await runTidemark(this.#terminal, args, this.#env, onLine, (pid) =>
+      this.#server.guardChild(pid),
+    );
     if (status === 0) return stdout;
     throw new CodedError('COMMAND_FAILED', `Cannot go on: ${args[0]} ended with ${status}`, {
       hint: 'What it said stands above; please report it',
