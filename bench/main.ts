@@ -21,7 +21,7 @@ import { fillShape, SHAPES, type ShapeName, writeShapeFile } from './shapes.ts';
  * mean something elsewhere. Prints a table and writes a line of JSON per comparison.
  */
 const PROJECT = dirname(import.meta.dirname);
-const TIDEMARK = [process.execPath, join(PROJECT, 'src', 'main.ts')] as const;
+const TIDEMARK = [process.execPath, join(PROJECT, 'bin', 'tidemark')] as const;
 
 type Comparison = {
   readonly shape: ShapeName;
@@ -189,7 +189,7 @@ async function compare(
 }
 
 function rowOf({ shape, what, against, ours, theirs, bytes, storedBytes }: Comparison): string {
-  const ratios = ours.map((run, i) => run.wallSeconds / (theirs[i]).wallSeconds);
+  const ratios = ours.map((run, i) => run.wallSeconds / theirs[i].wallSeconds);
   const seconds = (list: readonly Run[]): string =>
     median(list.map((run) => run.wallSeconds)).toFixed(2);
   const cpu = median(ours.map((run) => run.cpuSeconds));

@@ -1,7 +1,7 @@
 import { CodedError, printableBytes } from '../base/index.ts';
 import { formatText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
-import { type CommandArg, type Reply, ReplyError, replyText } from '../resp/index.ts';
+import { type CommandArg, type Reply, ReplyError } from '../resp/index.ts';
 import type { WantedKey } from './command-parts.ts';
 import { equalExpiry, equalValue, expiryCommand, timeOf } from './comparison.ts';
 import type { Counts, Tally } from './counts.ts';
