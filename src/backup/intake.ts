@@ -12,6 +12,8 @@ export const BATCH_BYTES = 4 << 20;
 const HIGH_BATCHES = 3;
 const LOW_BATCHES = 2;
 
+const REPORT_MS = 100;
+
 export type IntakeOptions = {
   readonly source: RdbByteSource;
   readonly shard: ShardWriter;
@@ -61,6 +63,7 @@ export class Intake {
   readonly #sideLines: SideLine[] = [];
   #receivedBytes = 0;
   #storedBytes = 0;
+  #reportedAtMs = 0;
   #ended = false;
   #isPaused = false;
   #failure: Error | undefined;
@@ -113,6 +116,7 @@ export class Intake {
     const end = await source.start((buffer, from, to) => {
       const taken = this.#batcher.push(buffer, from, to);
       this.#receivedBytes += to - from;
+      this.#reportSometimes();
       if (taken < to - from) {
         throw new CodedError(
           'SOURCE_GARBAGE',
@@ -157,6 +161,14 @@ export class Intake {
       this.#wake = resolve;
       await promise;
     }
+  }
+
+  /** Chunks come by the thousand; people look a few times a second. */
+  #reportSometimes(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#reportedAtMs < REPORT_MS) return;
+    this.#reportedAtMs = nowMs;
+    this.#report();
   }
 
   #report(): void {

@@ -60,6 +60,7 @@ export class RdbBatcher {
    * the dump: less than given only when the dump ended. Throws what RdbScanner.scan throws.
    */
   push(bytes: Uint8Array, start: number, end: number): number {
+    if (this.scanner.done) return 0;
     let at = start;
     while (at < end && !this.scanner.done) {
       const taken = Math.min(end - at, this.#buffer.length - this.#filled);

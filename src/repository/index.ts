@@ -54,6 +54,7 @@ export {
   type ShardFacts,
   type Totals,
 } from './records/manifest.ts';
+export { storeReport } from './reports.ts';
 export { openRepository, type Repository, type RepositoryOptions } from './repository.ts';
 export type { ShardWriter } from './shard-writer.ts';
 export {

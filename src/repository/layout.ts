@@ -221,6 +221,12 @@ export function reportsFolder(source: string): string {
   return `${sourceFolder(source)}reports/`;
 }
 
+/** `task`: eight hexadecimal digits. */
+export function reportObject(source: string, atMs: number, task: string): string {
+  checked(task, /^[0-9a-f]{8}$/.test(task), 'task');
+  return `${reportsFolder(source)}${compactTimeMs(atMs)}-${task}.json`;
+}
+
 export function undoFolder(source: string): string {
   return `${sourceFolder(source)}undo/`;
 }

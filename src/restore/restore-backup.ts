@@ -108,12 +108,6 @@ class Restore {
     await new RestorePass(this.#passOptions(control, pipelined, facts, this.#tally, dryRun)).run();
     this.#report({ phase: 'finishing', text: 'Done' });
     const totals = this.#tally.totals;
-    if (totals.expired > 0) {
-      this.#notice(
-        `${totals.expired} keys had expired and were not written: ` +
-          'the expiry policy remaining or persist brings them back',
-      );
-    }
     return {
       task: this.#task,
       backup: this.#request.manifest.id,

@@ -26,6 +26,7 @@ type BackupOptions = ConnectionOptions &
     readonly from: NodePreference;
     readonly rate?: number;
     readonly rateHarm: 'lift' | 'abort';
+    readonly spool?: string;
     readonly workers?: number;
     readonly psyncAs?: string;
     readonly replconfAs?: string;
@@ -62,6 +63,7 @@ export function addBackup(program: Command, door: Door): void {
         .choices(['lift', 'abort'])
         .default('lift'),
     )
+    .option('--spool <folder>', 'receive at full speed into this folder; --rate applies behind it')
     .option('--workers <n>', 'threads that encode', parseCount('a number of threads', MAX_WORKERS))
     .option('--psync-as <name>', 'what rename-command made of PSYNC')
     .option('--replconf-as <name>', 'what rename-command made of REPLCONF');
@@ -90,6 +92,7 @@ async function runBackup(
         labels: options.label,
         adopt: options.adopt,
         workers: options.workers,
+        spoolFolder: options.spool,
         rateLimit: rate === undefined ? undefined : { bytesPerSecond: rate, onHarm: rateHarm },
       }),
       from: options.from,

@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isCoded } from '../../base/index.ts';
+import { storeReport } from '../../repository/index.ts';
 import {
   type ConflictPolicy,
   restoreBackup,
+  type RestoreReport,
   type RestoreRequest,
   type TtlPolicy,
 } from '../../restore/index.ts';
@@ -15,7 +17,7 @@ import {
   readConnection,
 } from '../options/connection-options.ts';
 import { defined } from '../options/defined.ts';
-import { chooseBackup } from '../options/repository-option.ts';
+import { chooseBackup, openRepo } from '../options/repository-option.ts';
 import {
   addSelectionOptions,
   type SelectionOptions,
@@ -152,9 +154,26 @@ async function runRestore(
   };
   await askFirst(invocation, request, options);
   const report = await restoreWithProgress(invocation, request);
+  if (!report.dryRun) await keepReport(invocation, source.id, report);
   if (invocation.json) await printer.document(report);
   else await printer.write(formatRestoreReport(invocation, report, options));
   return isInexact(report) ? EXIT.inexact : EXIT.done;
+}
+
+/** A restore needs only to read the repository; where it may write, the report stays there. */
+async function keepReport(
+  invocation: Invocation,
+  source: string,
+  report: RestoreReport,
+): Promise<void> {
+  try {
+    await storeReport(await openRepo(invocation, 'write'), source, report.task, report);
+  } catch (error) {
+    if (!isCoded(error)) throw error;
+    if (!invocation.quiet) {
+      invocation.terminal.stderr.write(`note: The report could not be kept: ${error.message}\n`);
+    }
+  }
 }
 
 /** Shows the plan to whoever watches, and asks before anything of the target is replaced. */

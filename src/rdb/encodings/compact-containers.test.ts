@@ -41,7 +41,9 @@ const CASES: readonly Case[] = [
   {
     name: 'listpack of small texts and integers',
     create: () => new ListpackReader(),
-    box: hex('2a000000 0a00 816302 842d696e6605 816102 0101 816202 83322e3504 816502 0301 816402 83696e6604 ff'),
+    box: hex(
+      '2a000000 0a00 816302 842d696e6605 816102 0101 816202 83322e3504 816502 0301 816402 83696e6604 ff',
+    ),
     texts: ['c', '-inf', 'a', '1', 'b', '2.5', 'e', '3', 'd', 'inf'],
     count: 10,
   },
@@ -213,9 +215,15 @@ describe('ListpackReader', () => {
       numbers.push(reader.number());
     }
     assert.deepEqual(numbers, [2.5, -1, Number.NEGATIVE_INFINITY]);
-    assert.throws(() => reader.integer(), (error) => isCoded(error, 'RDB_CORRUPT'));
+    assert.throws(
+      () => reader.integer(),
+      (error) => isCoded(error, 'RDB_CORRUPT'),
+    );
     reader.next();
-    assert.throws(() => reader.number(), (error) => isCoded(error, 'RDB_CORRUPT'));
+    assert.throws(
+      () => reader.number(),
+      (error) => isCoded(error, 'RDB_CORRUPT'),
+    );
   });
 
   test('gives the words of an integer in two’s complement', () => {
@@ -227,7 +235,10 @@ describe('ListpackReader', () => {
     reader.next();
     assert.deepEqual([reader.highWord, reader.lowWord], [0x7fffffff, 0xfffffffe]);
     reader.next();
-    assert.throws(() => reader.highWord, (error) => isCoded(error, 'RDB_CORRUPT'));
+    assert.throws(
+      () => reader.highWord,
+      (error) => isCoded(error, 'RDB_CORRUPT'),
+    );
   });
 });
 

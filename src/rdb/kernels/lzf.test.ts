@@ -9,8 +9,14 @@ import { forwardLzf } from './lzf-stream.ts';
 function decompress(packed: Uint8Array, size: number): Buffer {
   const out = Buffer.alloc(size + 20, 0xee);
   lzfDecompress(packed, 0, packed.length, out, 10, size, 0);
-  assert.ok(out.subarray(0, 10).every((byte) => byte === 0xee), 'written before its place');
-  assert.ok(out.subarray(10 + size).every((byte) => byte === 0xee), 'written behind its place');
+  assert.ok(
+    out.subarray(0, 10).every((byte) => byte === 0xee),
+    'written before its place',
+  );
+  assert.ok(
+    out.subarray(10 + size).every((byte) => byte === 0xee),
+    'written behind its place',
+  );
   return out.subarray(10, 10 + size);
 }
 
@@ -79,7 +85,10 @@ describe('lzfDecompress', () => {
     const { packed, text } = randomLzf(new SeededRandom(3), 600);
     const refused = (bytes: Uint8Array, size: number): void => {
       for (const read of [decompress, stream]) {
-        assert.throws(() => read(bytes, size), (error) => isCoded(error, 'RDB_CORRUPT'));
+        assert.throws(
+          () => read(bytes, size),
+          (error) => isCoded(error, 'RDB_CORRUPT'),
+        );
       }
     };
     for (let size = 0; size < packed.length; size++) refused(packed.subarray(0, size), text.length);
@@ -92,7 +101,15 @@ describe('lzfDecompress', () => {
 
 describe('forwardLzf', () => {
   test('gives what lzfDecompress gives, in pieces of the agreed size', () => {
-    const sizes = [1, 8191, 8192, 8193, TEXT_PIECE_BYTES - 1, TEXT_PIECE_BYTES, TEXT_PIECE_BYTES + 1];
+    const sizes = [
+      1,
+      8191,
+      8192,
+      8193,
+      TEXT_PIECE_BYTES - 1,
+      TEXT_PIECE_BYTES,
+      TEXT_PIECE_BYTES + 1,
+    ];
     sizes.push(2 * TEXT_PIECE_BYTES, 2 * TEXT_PIECE_BYTES + 7, 3 * TEXT_PIECE_BYTES - 263);
     for (const [i, size] of sizes.entries()) {
       const { packed, text } = randomLzf(new SeededRandom(i + 50), size);
