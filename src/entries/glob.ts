@@ -50,23 +50,30 @@ function matchOne(pattern: Uint8Array, p: number, byte: number): number {
   return element === byte ? p + 1 : -1;
 }
 
-/** A class that is never closed ends with the pattern, as in Redis. */
+/**
+ * As in Redis: a class that is never closed ends with the pattern; an escaped byte begins no range;
+ * a closing bracket can be the end of a range.
+ */
 function matchClass(pattern: Uint8Array, from: number, byte: number): number {
+  const end = pattern.length;
   let p = from;
   const negated = pattern[p] === CARET;
   if (negated) p++;
   let found = false;
-  while (p < pattern.length && pattern[p] !== CLOSE) {
-    if (pattern[p] === BACKSLASH && p + 1 < pattern.length) p++;
-    let low = pattern[p];
-    let high = low;
-    if (pattern[p + 1] === DASH && p + 2 < pattern.length && pattern[p + 2] !== CLOSE) {
-      high = pattern[p + 2];
+  while (p < end) {
+    if (pattern[p] === BACKSLASH && p + 1 < end) {
+      if (pattern[p + 1] === byte) found = true;
       p += 2;
-      if (low > high) [low, high] = [high, low];
+    } else if (pattern[p] === CLOSE) break;
+    else if (pattern[p + 1] === DASH && p + 2 < end) {
+      const low = Math.min(pattern[p], pattern[p + 2]);
+      const high = Math.max(pattern[p], pattern[p + 2]);
+      if (byte >= low && byte <= high) found = true;
+      p += 3;
+    } else {
+      if (pattern[p] === byte) found = true;
+      p++;
     }
-    if (byte >= low && byte <= high) found = true;
-    p++;
   }
-  return found === negated ? -1 : Math.min(p + 1, pattern.length);
+  return found === negated ? -1 : Math.min(p + 1, end);
 }

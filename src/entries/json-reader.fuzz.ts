@@ -16,15 +16,32 @@ const FORMAT = { version: 11, dialect: 'redis' } as const;
 
 /** Pieces of lines that a reader looks for. */
 const WORDS = [
-  ...['"', '\\', '\\u', '\\ud800', ',', ':', '{', '}', '[', ']', '\n', 'null', '-', '1e999', '0x1'],
-  ...['"base64:', '"text:', '"more":true', ',"part":1', ',"elementMore":true', ',"entryMore":3'],
-  ...[
-    '"fieldExpireAt":{',
-    '"groups":5',
-    '"groups":[null]',
-    '"pending":[{}]',
-    '99999999999999999999',
-  ],
+  '"',
+  '\\',
+  '\\u',
+  '\\ud800',
+  ',',
+  ':',
+  '{',
+  '}',
+  '[',
+  ']',
+  '\n',
+  'null',
+  '-',
+  '1e999',
+  '0x1',
+  '"base64:',
+  '"text:',
+  '"more":true',
+  ',"part":1',
+  ',"elementMore":true',
+  ',"entryMore":3',
+  '"fieldExpireAt":{',
+  '"groups":5',
+  '"groups":[null]',
+  '"pending":[{}]',
+  '99999999999999999999',
 ];
 
 test(`damaged lines end in values or JSONL_INVALID, seed ${SEED}`, () => {
@@ -54,7 +71,7 @@ test(`damaged lines end in values or JSONL_INVALID, seed ${SEED}`, () => {
       ends++;
     } catch (error) {
       const fine = error instanceof CodedError && error.code === 'JSONL_INVALID';
-      const duplicate = /^The same member twice/.test((error as Error).message);
+      const duplicate = (error as Error).message.startsWith('The same member twice');
       assert.ok(fine || duplicate, `round ${round}: ${what}: ${(error as Error).stack}`);
     }
   }

@@ -27,17 +27,19 @@ export type LineHeader = EntryHeader & {
   fieldExpiries: boolean;
 };
 
-const KINDS: Readonly<Record<string, ValueKind>> = {
-  string: 'string',
-  list: 'list',
-  set: 'set',
-  hash: 'hash',
-  zset: 'zset',
-  stream: 'stream',
-  array: 'array',
-  opaque: 'opaque',
-  module: 'opaque',
-};
+const KINDS: ReadonlyMap<string, ValueKind> = new Map([
+  ['string', 'string'],
+  ['list', 'list'],
+  ['set', 'set'],
+  ['hash', 'hash'],
+  ['zset', 'zset'],
+  ['stream', 'stream'],
+  ['array', 'array'],
+  ['opaque', 'opaque'],
+  ['module', 'opaque'],
+]);
+/** More than any type has. */
+const MAX_TYPE_LETTERS = 10;
 
 const DB = literal('{"db":');
 const KEY = literal(',"key":');
@@ -149,8 +151,9 @@ export class JsonLineReader {
     this.#keepKey();
     cursor.expect(TYPE_MEMBER);
     cursor.readText();
-    const type = String.fromCharCode(...cursor.text.subarray(cursor.textStart, cursor.textEnd));
-    const kind = KINDS[type];
+    const shown = Math.min(cursor.textEnd, cursor.textStart + MAX_TYPE_LETTERS);
+    const type = String.fromCharCode(...cursor.text.subarray(cursor.textStart, shown));
+    const kind = KINDS.get(type);
     if (kind === undefined) throw cursor.invalid('a known type');
     header.kind = kind;
     header.rdbType = type === 'module' ? TYPE.module : 0;

@@ -159,7 +159,8 @@ describe('JsonLineWriter', () => {
     );
     assert.equal(
       lineOf({ kind: 'opaque', name: 'ReJSON-RL', rdbType: TYPE.module, payload: '\xff' }),
-      `${HEAD}"module"${EXPIRY},"value":{"name":"ReJSON-RL","rdbType":7,"rdbVersion":9,"dialect":"redis","payload":"base64:/w=="}}\n`,
+      `${HEAD}"module"${EXPIRY},"value":{"name":"ReJSON-RL","rdbType":7,"rdbVersion":9,` +
+        '"dialect":"redis","payload":"base64:/w=="}}\n',
     );
   });
 

@@ -79,7 +79,7 @@ export type RdbFormat = { readonly version: number; readonly dialect: Dialect };
 export const MAGIC_BYTES = 9;
 
 /** A key longer than this is refused: it would be repeated in every line of a big value. */
-export const MAX_KEY_BYTES = 8 << 20;
+export const MAX_KEY_BYTES = 6 << 20;
 
 /** A listpack, ziplist or intset longer than this is refused: it must be held whole. */
 export const MAX_CONTAINER_BYTES = 128 << 20;

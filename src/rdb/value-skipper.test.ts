@@ -22,7 +22,7 @@ const NOWHERE: ValueSink = {
   end() {},
 };
 
-/** Reads a whole file twice: once every value decoded, once skipped. They must meet at every key. */
+/** Reads a file twice, its values decoded and skipped. The two must meet at every key. */
 function assertAgreement(file: Buffer): number {
   const format = parseMagic(file, 0) as RdbFormat;
   const decoding = new RdbCursor(file, 0, file.length, 0);

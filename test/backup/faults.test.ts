@@ -23,7 +23,13 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const RDB = loadRdb('redis-7.2.6');
 const small = loadRdb('redis-7.2.6.lru');
-const DEADLINES = { connectMs: 1000, handshakeMs: 1000, forkMs: 1000, silenceMs: 400, retryMs: 500 };
+const DEADLINES = {
+  connectMs: 1000,
+  handshakeMs: 1000,
+  forkMs: 1000,
+  silenceMs: 400,
+  retryMs: 500,
+};
 /** A key of 24 MiB, six batches, between others. */
 const LONG_KEY_RDB = rdbFile(
   11,
@@ -50,7 +56,11 @@ async function failsWith(
   }
 }
 
-async function backupFailsWith(code: ErrorCode, plan: FakePlan, request: Partial<BackupRequest> = {}) {
+async function backupFailsWith(
+  code: ErrorCode,
+  plan: FakePlan,
+  request: Partial<BackupRequest> = {},
+) {
   await using fake = await FakeRedis.start(plan);
   await failsWith(code, (repository) =>
     backUp({ repository, address: fake.address, deadlines: DEADLINES, ...request }),
@@ -163,7 +173,14 @@ describe('importRdb', () => {
       damaged[at] = (damaged[at] ?? 0) ^ 0x10;
       const repository = await openRepository(new MemoryStorage(), { mode: 'write' });
       await assert.rejects(importOf(damaged)(repository), (error) =>
-        isCoded(error, 'RDB_CHECKSUM', 'RDB_CORRUPT', 'RDB_UNSUPPORTED', 'RDB_TRUNCATED', 'SOURCE_GARBAGE'),
+        isCoded(
+          error,
+          'RDB_CHECKSUM',
+          'RDB_CORRUPT',
+          'RDB_UNSUPPORTED',
+          'RDB_TRUNCATED',
+          'SOURCE_GARBAGE',
+        ),
       );
     }
   });
@@ -200,7 +217,9 @@ describe('a storage that fails', () => {
   test('ends a backup with its code at any of its writes, and leaves nothing listed', async () => {
     const counting = new FaultyStorage(new MemoryStorage());
     await importOf(RDB)(await openRepository(counting, { mode: 'write' }));
-    const changes = counting.calls.filter(({ verb }) => ['create', 'write', 'commit', 'put'].includes(verb));
+    const changes = counting.calls.filter(({ verb }) =>
+      ['create', 'write', 'commit', 'put'].includes(verb),
+    );
     const own = changes.filter(({ name }) => name.startsWith('sources/'));
     assert.ok(own.length > 8);
     for (const { index } of own) {
@@ -221,7 +240,10 @@ describe('a storage that fails', () => {
       const random = rdbFile(11, 'fe 00', [0, str('k'), '80 00 80 00 00'], randomBytes(8 << 20));
       await assert.rejects(importOf(random)(repository), (error) => isCoded(error, 'STORAGE_FULL'));
       const listed = await listBackups(repository, first.source.id);
-      assert.deepEqual(listed.map(({ id }) => id), [first.id]);
+      assert.deepEqual(
+        listed.map(({ id }) => id),
+        [first.id],
+      );
       const model = await storedModel(repository, first.manifest);
       assert.equal(model.keys.size, first.manifest.totals.keys);
       await importOf(small)(repository);

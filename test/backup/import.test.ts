@@ -30,7 +30,12 @@ describe('importRdb', () => {
     test(`makes a backup of ${name} that holds its ground truth`, async () => {
       const repository = await memoryRepository();
       const truth = loadTruth(name);
-      const report = await importRdb({ repository, sourceName: name, files: [fileOf(name)], workers: 1 });
+      const report = await importRdb({
+        repository,
+        sourceName: name,
+        files: [fileOf(name)],
+        workers: 1,
+      });
       const { manifest } = report;
       const model = await storedModel(repository, manifest);
       assert.deepEqual(diffModels(truth.model, model), []);
@@ -51,7 +56,12 @@ describe('importRdb', () => {
       const path = join(folder, 'relic.rdb');
       writeFileSync(path, relic.file);
       const repository = await memoryRepository();
-      const report = await importRdb({ repository, sourceName: 'relic', files: [path], workers: 1 });
+      const report = await importRdb({
+        repository,
+        sourceName: 'relic',
+        files: [path],
+        workers: 1,
+      });
       const model = await storedModel(repository, report.manifest);
       assert.equal(model.keys.size, relic.keys.length, relic.name);
       const lossy = relic.name.includes('member expiries') ? { 'keydb-member-expiry': 1 } : {};
@@ -91,7 +101,10 @@ describe('importRdb', () => {
       keys += truth.model.keys.size;
     }
     assert.equal(manifest.totals.keys, keys);
-    assert.equal(manifest.databases.reduce((sum, facts) => sum + facts.keys, 0), keys);
+    assert.equal(
+      manifest.databases.reduce((sum, facts) => sum + facts.keys, 0),
+      keys,
+    );
   });
 
   test('gives the same lines with one worker and with two', async () => {

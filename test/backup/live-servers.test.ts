@@ -91,7 +91,10 @@ function assertDatabases(live: Model, databases: readonly { db: number; keys: nu
   const counts = new Map<number, number>();
   for (const { db } of live.keys.values()) counts.set(db, (counts.get(db) ?? 0) + 1);
   const found = databases.map(({ db, keys }) => [db, keys]);
-  assert.deepEqual(found, [...counts].sort(([a], [b]) => a - b));
+  assert.deepEqual(
+    found,
+    [...counts].sort(([a], [b]) => a - b),
+  );
 }
 
 describe('a selection', () => {

@@ -135,7 +135,10 @@ export function digestLines(lines: Uint8Array): Map<string, ValueDigest> {
     reader.readValue(digester);
     const { db, key, keyStart, keyEnd, more } = reader.header;
     if (more) continue;
-    digests.set(`${db}:${Buffer.from(key.subarray(keyStart, keyEnd)).toString('latin1')}`, digester.digest());
+    digests.set(
+      `${db}:${Buffer.from(key.subarray(keyStart, keyEnd)).toString('latin1')}`,
+      digester.digest(),
+    );
   }
   return digests;
 }

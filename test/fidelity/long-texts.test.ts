@@ -7,12 +7,7 @@ function texts(size: number): Bytes[] {
   const bytes = Buffer.alloc(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 7919) >>> 3;
   const wide = Buffer.alloc(size, '€');
-  return [
-    'x'.repeat(size),
-    '\n'.repeat(size),
-    bytes.toString('latin1'),
-    wide.toString('latin1'),
-  ];
+  return ['x'.repeat(size), '\n'.repeat(size), bytes.toString('latin1'), wide.toString('latin1')];
 }
 
 const SIZES = [MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 5];

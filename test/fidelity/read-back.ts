@@ -73,11 +73,13 @@ export function assertReadBack(value: ValueModel, lines: Buffer): void {
     }
   }
   assert.ok(isDeepStrictEqual(collector.value, value), 'our reader found another value');
-  assert.ok(Buffer.concat([parts.view(), again.view()]).equals(lines), 'other lines the second time');
+  assert.ok(
+    Buffer.concat([parts.view(), again.view()]).equals(lines),
+    'other lines the second time',
+  );
   feedValue(direct, value);
   assert.deepEqual(digester.digest(), direct.digest());
 }
-
 
 export function streamOf(entries: readonly (readonly [string, readonly Bytes[]])[]): ValueModel {
   return streamValue({
@@ -111,7 +113,11 @@ export const PLACES: Readonly<Record<string, (text: Bytes) => ValueModel>> = {
       [text.slice(0, MIB - 9), 'its beginning', 1893456000004],
       ['', '', null],
     ]),
-  'a hash field and its value': (text) => hashValue([[text, text, 5], ['a', 'b', 6]]),
+  'a hash field and its value': (text) =>
+    hashValue([
+      [text, text, 5],
+      ['a', 'b', 6],
+    ]),
   'a zset member': (text) =>
     zsetValue([
       ['', scoreBits(Number.POSITIVE_INFINITY)],
@@ -155,4 +161,3 @@ export function assertNoDuplicateNames(line: string): void {
   const again = JSON.stringify(JSON.parse(line));
   assert.equal(again.length, line.length, `a name twice in ${line.slice(0, 100)}`);
 }
-

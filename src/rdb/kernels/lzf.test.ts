@@ -25,7 +25,7 @@ function stream(packed: Uint8Array, size: number): { text: Buffer; pieces: numbe
   const chunks: Buffer[] = [];
   let at = 0;
   let ended = false;
-  const input = { offset: 0, byte: () => packed[at++] as number };
+  const input = { offset: 0, byte: () => packed[at++] };
   forwardLzf(input, packed.length, size, {
     text(bytes, start, end, last, total) {
       assert.equal(total, size);
@@ -62,7 +62,7 @@ function randomLzf(random: SeededRandom, size: number): { packed: Buffer; text: 
     if (run < 9) packed.push(((run - 2) << 5) | high);
     else packed.push(0xe0 | high, run - 9);
     packed.push((distance - 1) & 255);
-    for (let i = 0; i < run; i++, at++) text[at] = text[at - distance] as number;
+    for (let i = 0; i < run; i++, at++) text[at] = text[at - distance];
   }
   return { packed: Buffer.from(packed), text };
 }
