@@ -2,7 +2,7 @@ import type { RestoreReport } from '../../restore/index.ts';
 import { type Invocation, styled } from '../invocation.ts';
 import { formatAmount, formatCount, formatDuration, printable } from '../output/format.ts';
 import { formatTable } from '../output/text-table.ts';
-import type { RestoreOptions } from './restore.ts';
+import type { RestoreOptions } from './restore-options.ts';
 
 const MAX_PROBLEMS_SHOWN = 20;
 

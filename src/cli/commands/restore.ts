@@ -1,52 +1,20 @@
 import { type Command, Option } from 'commander';
 import { CodedError, isCoded } from '../../base/index.ts';
 import { storeReport } from '../../repository/index.ts';
-import {
-  type ConflictPolicy,
-  restoreBackup,
-  type RestoreReport,
-  type RestoreRequest,
-  type TtlPolicy,
-} from '../../restore/index.ts';
+import { restoreBackup, type RestoreReport, type RestoreRequest } from '../../restore/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter } from '../invocation.ts';
 import { parseCount, parseDatabaseMap, parseRate } from '../options/amounts.ts';
-import {
-  addConnectionOptions,
-  type ConnectionOptions,
-  readConnection,
-} from '../options/connection-options.ts';
+import { addConnectionOptions, readConnection } from '../options/connection-options.ts';
 import { defined } from '../options/defined.ts';
 import { chooseBackup, openRepo } from '../options/repository-option.ts';
-import {
-  addSelectionOptions,
-  type SelectionOptions,
-  selectionOf,
-} from '../options/selection-options.ts';
+import { addSelectionOptions, selectionOf } from '../options/selection-options.ts';
 import { canAsk, confirm } from '../output/confirm.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 import { MAX_WORKERS } from './backup.ts';
+import type { RestoreOptions } from './restore-options.ts';
 import { formatRestoreReport, isInexact } from './restore-report.ts';
 import { describePlan, mapToAddress } from './restore-plan.ts';
-
-export type RestoreOptions = ConnectionOptions &
-  SelectionOptions & {
-    readonly to: string;
-    readonly source?: string;
-    readonly mapDb?: ReadonlyMap<number, number>;
-    readonly conflict: ConflictPolicy;
-    readonly ttl: TtlPolicy;
-    /** Absent: restored unless keys were selected. */
-    readonly functions?: 'restore' | 'skip';
-    readonly functionConflict: 'skip' | 'overwrite' | 'fail';
-    readonly allowInexact?: boolean;
-    readonly dryRun?: boolean;
-    readonly yes?: boolean;
-    readonly rate?: number;
-    readonly rateKeys?: number;
-    readonly workers?: number;
-    readonly targetPasswordFile?: string;
-  };
 
 const EXAMPLES = `
 Examples:
