@@ -1,5 +1,5 @@
 import { ByteBuilder } from '../base/index.ts';
-import type { OpaqueInfo, StreamInfo, ValueKind, ValueSink } from '../rdb/index.ts';
+import type { OpaqueInfo, StreamIdmp, StreamInfo, ValueKind, ValueSink } from '../rdb/index.ts';
 import { HashChain } from './hash-chain.ts';
 import { visitVectorSet } from './vector-set.ts';
 
@@ -152,8 +152,22 @@ export class ValueDigester implements ValueSink {
         this.#chain.ascii(`${id.ms}-${id.seq} ${deliveredAtMs} ${deliveries}`);
       }
     }
+    if (info.idmp !== null) this.#idmp(info.idmp);
     this.#endElement();
     this.#counters = digestCounters(info);
+  }
+
+  /** Without producers it is only a server's defaults, which older formats do not carry. */
+  #idmp(idmp: StreamIdmp): void {
+    for (const producer of idmp.producers) {
+      this.#beginElement();
+      this.#chain.ascii('producer');
+      this.#chain.text(producer.id);
+      for (const { iid, entryId } of producer.iids) {
+        this.#chain.text(iid);
+        this.#chain.ascii(`${entryId.ms}-${entryId.seq}`);
+      }
+    }
   }
 
   arrayInsertIndex(index: bigint): void {
@@ -199,7 +213,9 @@ export class ValueDigester implements ValueSink {
   /** The digest of the value that ended last. */
   digest(): ValueDigest {
     this.#chain.begin(KIND_SEED[this.#kind]);
-    for (const word of this.#sum) this.#chain.number(word);
+    const words = Buffer.alloc(16);
+    for (const [i, word] of this.#sum.entries()) words.writeUInt32LE(word, i * 4);
+    this.#chain.text(words);
     return { core: this.#chain.hex(), counters: this.#counters };
   }
 }

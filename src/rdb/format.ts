@@ -81,8 +81,11 @@ export const MAGIC_BYTES = 9;
 /** A key longer than this is refused: it would be repeated in every line of a big value. */
 export const MAX_KEY_BYTES = 6 << 20;
 
-/** A listpack, ziplist or intset longer than this is refused: it must be held whole. */
-export const MAX_CONTAINER_BYTES = 128 << 20;
+/**
+ * A listpack, ziplist or intset longer than this is refused: it must be held whole. Above what a
+ * server takes as one list item, which older versions store as a node of its own.
+ */
+export const MAX_CONTAINER_BYTES = 640 << 20;
 
 /** AUX fields, functions and module AUX are held whole up to this size. */
 export const MAX_SIDE_RECORD_BYTES = 64 << 20;

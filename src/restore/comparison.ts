@@ -1,5 +1,6 @@
 import { isCoded } from '../base/index.ts';
 import { equalDigests, type ValueDigest } from '../entries/index.ts';
+import type { RedisConnection } from '../redis/index.ts';
 import type { Reply } from '../resp/index.ts';
 import { digestOfPayload, digestOfWanted, type WantedKey } from './command-parts.ts';
 import { NO_EXPIRY, type TtlPolicy } from './policies.ts';
@@ -49,6 +50,23 @@ export function equalToPayload(wanted: () => ValueDigest, payload: Buffer): bool
     throw error;
   }
   return equalDigests(wanted(), there);
+}
+
+/**
+ * Whether a key of the target takes no more memory than `maxBytes`. `usage`: what MEMORY USAGE said,
+ * which looks at five elements and is far off where one of them is long: it is asked again for the
+ * truth before a key is called too large. A server that does not tell is believed to be fit.
+ */
+export async function isWithin(
+  maxBytes: number,
+  usage: Reply,
+  conn: RedisConnection,
+  key: Uint8Array,
+): Promise<boolean> {
+  if (typeof usage !== 'number' || usage <= maxBytes) return true;
+  const options = { timeoutMs: 120_000 };
+  const truth = await conn.attempt(['MEMORY', 'USAGE', key, 'SAMPLES', '0'], options);
+  return typeof truth !== 'number' || truth <= maxBytes;
 }
 
 /** The instant of a reply to TIME, Unix milliseconds; ours where the server does not tell. */

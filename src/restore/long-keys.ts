@@ -3,7 +3,7 @@ import { EntrySelector, formatText, ValueDigester } from '../entries/index.ts';
 import type { ValueKind } from '../rdb/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type CommandArg, encodeCommand, ReplyError } from '../resp/index.ts';
-import { equalExpiry, equalToPayload, expiryCommand, timeOf } from './comparison.ts';
+import { equalExpiry, equalToPayload, expiryCommand, isWithin, timeOf } from './comparison.ts';
 import { type ConflictOptions, isFatal, refused } from './conflicts.ts';
 import type { Tally } from './counts.ts';
 import type { EncoderOptions } from './encoded-block.ts';
@@ -131,7 +131,7 @@ export class LongKeys {
       ['MEMORY', 'USAGE', head.key],
     ]);
     if (!equalExpiry(head.expireAtMs, expiry, timeOf(time), facts, conflict.ttl)) return false;
-    if (typeof usage === 'number' && usage > MAX_COMPARED_BYTES) return false;
+    if (!(await isWithin(MAX_COMPARED_BYTES, usage, conn, head.key))) return false;
     const payload = await conn.command(['DUMP', head.key], { timeoutMs: 120_000 });
     if (!Buffer.isBuffer(payload)) return false;
     const digester = new ValueDigester();

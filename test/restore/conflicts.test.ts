@@ -151,7 +151,9 @@ for (const name of SERVER_NAMES) {
           for (const limit of ['hash', 'zset', 'set', 'list']) {
             const compact = isAtLeast(server.binary, 7) ? 'listpack' : 'ziplist';
             const [parameter, value] =
-              limit === 'list' ? [`list-max-${compact}-size`, 1] : [`${limit}-max-${compact}-entries`, 1];
+              limit === 'list'
+                ? [`list-max-${compact}-size`, 1]
+                : [`${limit}-max-${compact}-entries`, 1];
             await pipe.call('CONFIG', 'SET', parameter, value).catch(() => undefined);
           }
         });
@@ -183,7 +185,11 @@ describe('a restore of a part', () => {
       const text = (value: string): Buffer => Buffer.from(value);
       assert.deepEqual(await names({ selection: { databases: [3] } }), ['3:string']);
       const keys = { selection: { keys: [text('string'), text('absent'), BINARY] } };
-      assert.deepEqual(await names(keys), [`0:${BINARY.toString('latin1')}`, '0:string', '3:string']);
+      assert.deepEqual(await names(keys), [
+        `0:${BINARY.toString('latin1')}`,
+        '0:string',
+        '3:string',
+      ]);
       assert.deepEqual(await names({ selection: { match: [text('?set')] } }), ['0:zset']);
       const exclude = { selection: { match: [text('*s*')], exclude: [text('*t')] } };
       assert.deepEqual(await names(exclude), ['0:hash', '0:stream', '0:string', '3:string']);

@@ -94,7 +94,10 @@ function asHeld(key: KeyModel, target: Versioned): KeyModel {
     ? {}
     : { entriesAdded: undefined, maxDeletedId: undefined, firstId: undefined };
   const idmp = isAtLeast(target, 8, 6) ? value.stream.idmp : undefined;
-  return { ...bare, value: { kind: 'stream', stream: { ...value.stream, ...counters, groups, idmp } } };
+  return {
+    ...bare,
+    value: { kind: 'stream', stream: { ...value.stream, ...counters, groups, idmp } },
+  };
 }
 
 /** A key as problems name it: with its database. */

@@ -141,7 +141,10 @@ for (const name of SERVER_NAMES) {
       const report = await restoreTo(late, server.url, { ttl: 'persist' });
       assert.deepEqual(nonZero(report.totals), { selected: 3 + hashes, restored: 3 + hashes });
       const live = await readLive(server.url);
-      assert.deepEqual(Object.values(expiries(live)).filter((value) => value !== null), []);
+      assert.deepEqual(
+        Object.values(expiries(live)).filter((value) => value !== null),
+        [],
+      );
       assert.deepEqual([...live.keys.keys()].sort(), [...saved.keys.keys()].sort());
       if (hasFields) {
         const fields = fieldsOf(live, 'mixed').map(([, , expireAt]) => expireAt);

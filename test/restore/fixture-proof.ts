@@ -40,7 +40,11 @@ export async function proveFixture(name: string, url: string, target: ServerBina
   assert.equal(second.totals.restored + second.totals.renamed, 0);
   assert.equal(second.functions.unchanged, expected.model.functions?.length);
   assert.deepEqual(await countKeys(url), keys);
-  assert.deepEqual(differences(live, await readLive(url)), [], 'the second restore changed something');
+  assert.deepEqual(
+    differences(live, await readLive(url)),
+    [],
+    'the second restore changed something',
+  );
 }
 
 function sorted(names: ReadonlySet<string>): string[] {

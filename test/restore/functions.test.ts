@@ -63,7 +63,10 @@ for (const name of SERVER_NAMES.filter((server) => server !== 'redis-6.0')) {
       assert.deepEqual(nonZero(told.functions), {});
       assert.deepEqual((await readLive(server.url)).functions, []);
       const wanted = await restoreTo(scene, server.url, { selection, functions: 'restore' });
-      assert.equal(wanted.functions.restored, loadTruth('redis-7.2.6').loadedModel.functions?.length);
+      assert.equal(
+        wanted.functions.restored,
+        loadTruth('redis-7.2.6').loadedModel.functions?.length,
+      );
     });
 
     test('that clash with others are refused one by one', async (t) => {
