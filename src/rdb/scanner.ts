@@ -266,13 +266,13 @@ export class RdbScanner {
         this.#aux(cursor);
         return;
       case OPCODE.function:
-        this.#side.functionLibrary(cursor.copyString());
+        this.#side.functionLibrary(cursor.copyString(MAX_SIDE_RECORD_BYTES));
         return;
       case OPCODE.moduleAux:
         this.#moduleAux(cursor, bytes, pos);
         return;
       case OPCODE.keyMetaOrSlotImport:
-        cursor.copyString();
+        cursor.copyString(MAX_SIDE_RECORD_BYTES);
         for (let n = cursor.length(); n > 0; n--) {
           cursor.length();
           cursor.length();
@@ -295,8 +295,8 @@ export class RdbScanner {
   }
 
   #aux(cursor: RdbCursor): void {
-    const name = cursor.copyString().toString('latin1');
-    const value = cursor.copyString();
+    const name = cursor.copyString(MAX_SIDE_RECORD_BYTES).toString('latin1');
+    const value = cursor.copyString(MAX_SIDE_RECORD_BYTES);
     if (name === 'keydb-subexpire-key') this.subexpiries++;
     this.#side.aux(name, value);
   }
@@ -316,7 +316,7 @@ export class RdbScanner {
   #template(cursor: RdbCursor, bytes: Uint8Array, pos: number): void {
     const id = cursor.length();
     const fields = cursor.length();
-    for (let i = 0; i < fields; i++) cursor.copyString();
+    for (let i = 0; i < fields; i++) cursor.copyString(MAX_SIDE_RECORD_BYTES);
     this.#templateSizes.set(id, fields);
     this.#side.hashTemplate(Buffer.from(bytes.subarray(pos, cursor.pos)));
   }
