@@ -1,18 +1,19 @@
 #!/bin/bash
-# Loads the strings, hashes, lists, sets and sorted sets of a backup into a Redis, with nothing but
-# zstd, jq and redis-cli:  without-tidemark.sh FOLDER-OF-THE-BACKUP [redis-cli options]
-# FOLDER is <repo>/sources/<source>/data/<backup>. For texts (base64: values are skipped) up to a
-# mebibyte: a longer key comes in parts. The databases must exist; keys that exist are added to.
+# Loads a backup into a Redis with nothing but zstd, jq and redis-cli: strings, hashes, lists, sets
+# and sorted sets of text, with their expiry; they replace what is there. Other keys are left out.
+#   without-tidemark.sh REPOSITORY/sources/SOURCE/data/BACKUP [options of redis-cli: -p 6380 …]
 set -euo pipefail
-folder=$1; shift
-find "$folder" -name '*.jsonl.zst' ! -name instance.jsonl.zst -print0 | sort -z |
-  xargs -0 zstd -dcq | jq -r '
-  def text: if startswith("text:") then .[5:] else . end;
-  def word: tojson | gsub("\\\\u(?<a>..)(?<b>..)"; "\\x\(.a)\\x\(.b)") | gsub("\\\\x00\\\\x"; "\\x");
-  def line: map(tostring | text | word) | join(" ");
-  select(.part == null and ([.key, (.value | .. | strings)] | all(startswith("base64:") | not)))
-  | ["SELECT", .db], (.key as $k | .value as $v | {
-      string: ["SET", $k, $v], list: (["RPUSH", $k] + [$v | arrays | .[]]),
-      set: (["SADD", $k] + [$v | arrays | .[]]), hash: (["HSET", $k] + [$v | objects | to_entries[] | .key, .value]),
-      zset: (["ZADD", $k] + [$v | arrays | .[] | arrays | .[1], .[0]]) }[.type] // empty),
-    (select(.expireAt) | ["PEXPIREAT", .key, .expireAt]) | line' | redis-cli "$@" > /dev/null
+folder=$1
+shift
+find "$folder" -name '*.jsonl.zst' ! -name instance.jsonl.zst -exec zstd -dcq {} + | jq -j '
+  def text: tostring | if startswith("text:") then .[5:] else . end | "$\(utf8bytelength)\r\n\(.)\r\n";
+  def command: "*\(length)\r\n", (.[] | text);
+  def isText: [.key, (.value | .., (objects | keys[]) | strings)] | all(startswith("base64:") | not);
+  select(.part == null and (.type | IN("string", "list", "set", "hash", "zset")) and isText)
+  | ["SELECT", .db], ["DEL", .key],
+    if .type == "string" then ["SET", .key, .value]
+    elif .type == "list" then ["RPUSH", .key] + .value
+    elif .type == "set" then ["SADD", .key] + .value
+    elif .type == "hash" then ["HSET", .key] + [.value | to_entries[] | .key, .value]
+    else ["ZADD", .key] + [.value | to_entries[] | .value, .key] end,
+    if .expireAt then ["PEXPIREAT", .key, .expireAt] else empty end | command' | redis-cli "$@" --pipe
