@@ -11,6 +11,13 @@ const BASE64_VALUE = new Uint8Array(256).fill(64);
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 for (let i = 0; i < ALPHABET.length; i++) BASE64_VALUE[ALPHABET.charCodeAt(i)] = i;
 
+/** Values of hexadecimal digits; 16: none. */
+const HEX_VALUE = new Uint8Array(256).fill(16);
+for (let i = 0; i < 16; i++) {
+  HEX_VALUE[i.toString(16).charCodeAt(0)] = i;
+  HEX_VALUE[i.toString(16).toUpperCase().charCodeAt(0)] = i;
+}
+
 const BASE64_TAG = Buffer.from('base64:');
 const TEXT_TAG = Buffer.from('text:');
 const ESCAPES: Readonly<Record<number, number>> = {
@@ -193,8 +200,8 @@ export class JsonCursor {
     if (at + 4 > end) throw this.invalid('an escape');
     let value = 0;
     for (let i = at; i < at + 4; i++) {
-      const digit = Number.parseInt(String.fromCharCode(this.bytes[i]), 16);
-      if (Number.isNaN(digit)) throw this.invalid('an escape');
+      const digit = HEX_VALUE[this.bytes[i]];
+      if (digit > 15) throw this.invalid('an escape');
       value = value * 16 + digit;
     }
     return value;
