@@ -25,12 +25,17 @@ const OLD: EncoderOptions = {
 };
 
 function encode(options: EncoderOptions, ...lines: string[]): EncodedBlock {
-  return new BlockEncoder(options).encode(Buffer.from(lines.map((line) => `${line}\n`).join('')), 1000);
+  return new BlockEncoder(options).encode(
+    Buffer.from(lines.map((line) => `${line}\n`).join('')),
+    1000,
+  );
 }
 
 function commandsOf({ commands, ends, count }: EncodedBlock): Buffer[] {
   const starts = [0, ...ends];
-  return Array.from({ length: count }, (_, i) => Buffer.from(commands.subarray(starts[i], ends[i])));
+  return Array.from({ length: count }, (_, i) =>
+    Buffer.from(commands.subarray(starts[i], ends[i])),
+  );
 }
 
 /** The parts of a command, read by hand. */
@@ -51,7 +56,7 @@ function parts(command: Buffer): string[] {
 function one(options: EncoderOptions, line: string): string[] {
   const encoded = encode(options, line);
   assert.equal(encoded.count, 1, JSON.stringify(encoded.problems));
-  return parts(commandsOf(encoded)[0] as Buffer);
+  return parts(commandsOf(encoded)[0]);
 }
 
 const STRING = '{"db":0,"key":"k","type":"string","value":"v"}';
@@ -132,7 +137,7 @@ describe('BlockEncoder', () => {
 describe('parseCommand', () => {
   const wantedOf = (options: EncoderOptions, line: string) => {
     const { commands, ends } = encode(options, STRING, line);
-    return parseCommand(commands, ends[0] as number, ends[1] as number);
+    return parseCommand(commands, ends[0], ends[1]);
   };
 
   test('reads a SET back', () => {

@@ -56,7 +56,12 @@ test('timeOf reads TIME to the millisecond', () => {
 });
 
 test('isFatal tells errors about the server from those about a key', () => {
-  for (const line of ['OOM command not allowed', 'READONLY You', 'BUSY Redis is busy', 'NOPERM x']) {
+  for (const line of [
+    'OOM command not allowed',
+    'READONLY You',
+    'BUSY Redis is busy',
+    'NOPERM x',
+  ]) {
     assert.equal(isFatal(line), true, line);
   }
   for (const line of ['BUSYKEY Target key name already exists.', 'ERR Bad data format', '']) {

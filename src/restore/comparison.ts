@@ -53,9 +53,9 @@ export function equalToPayload(wanted: () => ValueDigest, payload: Buffer): bool
 }
 
 /**
- * Whether a key of the target takes no more memory than `maxBytes`. `usage`: what MEMORY USAGE said,
- * which looks at five elements and is far off where one of them is long: it is asked again for the
- * truth before a key is called too large. A server that does not tell is believed to be fit.
+ * Whether a key of the target takes no more memory than `maxBytes`. `usage` is what MEMORY USAGE
+ * said, which looks at five elements and is far off where one of them is long: it is asked again
+ * for the truth before a key is called too large. Where the server does not tell, it is within.
  */
 export async function isWithin(
   maxBytes: number,

@@ -58,15 +58,26 @@ describe('LongKeyCommands', () => {
     const members = scores.map((score, i) => [`m${i}`, scoreBits(score)] as const);
     const { commands } = commandsOf(zsetValue(members));
     const [, , ...pairs] = commands[1] ?? [];
-    assert.deepEqual(pairs.filter((_, i) => i % 2 === 1), ['m0', 'm1', 'm2', 'm3', 'm4', 'm5']);
-    const read = pairs.filter((_, i) => i % 2 === 0).map((text) =>
-      text.endsWith('inf') ? Number(text.replace('inf', 'Infinity')) : Number(text),
+    assert.deepEqual(
+      pairs.filter((_, i) => i % 2 === 1),
+      ['m0', 'm1', 'm2', 'm3', 'm4', 'm5'],
     );
+    const read = pairs
+      .filter((_, i) => i % 2 === 0)
+      .map((text) =>
+        text.endsWith('inf') ? Number(text.replace('inf', 'Infinity')) : Number(text),
+      );
     assert.deepEqual(read, scores);
   });
 
   test('gives a field its expiry after its value', () => {
-    const { commands } = commandsOf(hashValue([['a', '1', null], ['b', '2', 77], ['c', '3', null]]));
+    const { commands } = commandsOf(
+      hashValue([
+        ['a', '1', null],
+        ['b', '2', 77],
+        ['c', '3', null],
+      ]),
+    );
     assert.deepEqual(commands, [
       ['UNLINK', 'tmp'],
       ['HSET', 'tmp', 'a', '1', 'b', '2'],
@@ -81,7 +92,10 @@ describe('LongKeyCommands', () => {
     const long = 'y'.repeat(2_500_000);
     const { commands } = commandsOf({ kind: 'list', items: ['a', long, 'b'] });
     const items = commands.filter(([name]) => name === 'RPUSH').flatMap((parts) => parts.slice(2));
-    assert.deepEqual(items.map((item) => item.length), [1, 2_500_000, 1]);
+    assert.deepEqual(
+      items.map((item) => item.length),
+      [1, 2_500_000, 1],
+    );
     assert.equal(items[1], long);
   });
 

@@ -24,14 +24,14 @@ class FakeLink {
       close: () => {},
       detach: (handlers) => {
         this.#handlers = handlers;
-        const link = this;
+        const queued = (): number => this.queuedBytes;
         return {
           write: (bytes) => {
             this.written.push(Buffer.from(bytes).toString('latin1'));
             return true;
           },
           get queuedBytes() {
-            return link.queuedBytes;
+            return queued();
           },
           pause: () => {},
           resume: () => {},
@@ -136,12 +136,10 @@ describe('Pipeline', () => {
     const link = new FakeLink();
     const pipeline = new Pipeline(link.connection());
     const sent = pipeline.send(Buffer.concat([PING, PING]), 2);
-    t.mock.timers.tick(40_000);
-    link.reply('+OK\r\n');
-    t.mock.timers.tick(40_000);
+    t.mock.timers.tick(59_000);
     assert.equal(await isPending(sent), true);
     const lost = assert.rejects(sent, (error) => isCoded(error, 'TARGET_LOST'));
-    t.mock.timers.tick(30_000);
+    t.mock.timers.tick(1000);
     await lost;
     assert.ok(link.isClosed);
   });

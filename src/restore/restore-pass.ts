@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CodedError, isCoded } from '../base/index.ts';
 import { formatText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type PlannedBlock, planBlocks } from './block-plan.ts';
@@ -120,7 +121,14 @@ export class RestorePass {
     const [stored] = await file.readStored(index, 1, request.signal);
     const { rawLength, digest } = block;
     const nowMs = request.repository.clock.now();
-    return await this.#pool.encode({ stored, rawLength, digest, nowMs });
+    try {
+      return await this.#pool.encode({ stored, rawLength, digest, nowMs });
+    } catch (error) {
+      if (!isCoded(error, 'OBJECT_CORRUPT', 'JSONL_INVALID')) throw error;
+      const object = file.record.name;
+      const message = `Cannot restore from ${object}: block ${index}: ${error.message}`;
+      throw new CodedError(error.code, message, { object, cause: error });
+    }
   }
 
   async #longKey(parts: readonly PlannedBlock[]): Promise<void> {

@@ -29,8 +29,28 @@ test('without-tidemark.sh loads a backup by standard tools only, in at most twen
   await fillServer(source.url, { bulkKeys: 500, big: false });
   const pipe = await RespPipe.open(source.url);
   t.after(() => pipe.close());
-  await pipe.call('HSET', 'tricky', 'base64:x', 'text:y', 'text:', '"\\\r\n\t\f\u0001ü€😀', 'n', '1e3');
-  await pipe.call('ZADD', 'tricky scores', 'inf', 'a', '-inf', 'b', '0.1', 'c', '1e-300', 'base64:d');
+  await pipe.call(
+    'HSET',
+    'tricky',
+    'base64:x',
+    'text:y',
+    'text:',
+    '"\\\r\n\t\f\u0001ü€😀',
+    'n',
+    '1e3',
+  );
+  await pipe.call(
+    'ZADD',
+    'tricky scores',
+    'inf',
+    'a',
+    '-inf',
+    'b',
+    '0.1',
+    'c',
+    '1e-300',
+    'base64:d',
+  );
   await pipe.call('RPUSH', 'tricky list', 'text:text:', '', ' ');
   const repository = await openRepository(new DirectoryStorage(folder), { mode: 'write' });
   const { id, source: where } = await backUp({ repository, address: parseAddress(source.url) });

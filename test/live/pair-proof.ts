@@ -21,7 +21,11 @@ export async function provePair(from: ServerName, to: ServerName, seed: number):
     const done = load.operations;
     await load.reached(done + 500);
     const report = await restoreTo(scene, target.url);
-    assert.equal(report.totals.restored, report.totals.selected, JSON.stringify(report.problems[0]));
+    assert.equal(
+      report.totals.restored,
+      report.totals.selected,
+      JSON.stringify(report.problems[0]),
+    );
 
     const restored = await readLive(target.url);
     const operation = load.identify(restored);

@@ -80,6 +80,9 @@ async function withConflicts(
   await work(scene, server, saved);
 }
 
+/** The servers on which every policy is tried. */
+const DIFFERENT: ReadonlySet<string> = new Set(['redis-6.0', 'redis-newest', 'valkey-9']);
+
 for (const name of SERVER_NAMES) {
   describe(`a restore to ${name} that finds other keys`, () => {
     test('renames by default, to the name that was agreed, and leaves what was there', async (t) => {
@@ -101,19 +104,6 @@ for (const name of SERVER_NAMES) {
       });
     });
 
-    test('skips, and says the same before', async (t) => {
-      await withConflicts(t, name, async (scene, server) => {
-        const before = await state(server);
-        const request = { conflict: 'skip' } as const;
-        const foreseen = await restoreTo(scene, server.url, { ...request, dryRun: true });
-        const report = await restoreTo(scene, server.url, request);
-        assert.deepEqual(nonZero(report.totals), { selected: 9, skipped: 8, unchanged: 1 });
-        assert.deepEqual(foreseen.totals, report.totals);
-        assert.deepEqual(foreseen.databases, report.databases);
-        assert.equal(await state(server), before);
-      });
-    });
-
     test('overwrites, after which nothing differs', async (t) => {
       await withConflicts(t, name, async (scene, server, saved) => {
         const before = await state(server);
@@ -126,6 +116,22 @@ for (const name of SERVER_NAMES) {
         assert.deepEqual(diffModels(saved, await readLive(server.url)), []);
         const again = await restoreTo(scene, server.url, request);
         assert.deepEqual(nonZero(again.totals), { selected: 9, unchanged: 9 });
+      });
+    });
+
+    // The rest does not depend on what a server knows: one that is old, one of each family.
+    if (!DIFFERENT.has(name)) return;
+
+    test('skips, and says the same before', async (t) => {
+      await withConflicts(t, name, async (scene, server) => {
+        const before = await state(server);
+        const request = { conflict: 'skip' } as const;
+        const foreseen = await restoreTo(scene, server.url, { ...request, dryRun: true });
+        const report = await restoreTo(scene, server.url, request);
+        assert.deepEqual(nonZero(report.totals), { selected: 9, skipped: 8, unchanged: 1 });
+        assert.deepEqual(foreseen.totals, report.totals);
+        assert.deepEqual(foreseen.databases, report.databases);
+        assert.equal(await state(server), before);
       });
     });
 

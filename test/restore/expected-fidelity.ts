@@ -10,7 +10,7 @@ import { type Truth, diffModels } from '../support/truth.ts';
 export type Expectation = {
   /** What must be found in the target. */
   readonly model: Model;
-  /** Keys that it cannot hold, by the problem's key text, and those that are written with a loss. */
+  /** Keys that it cannot hold, and those that are written with a loss; see `problemName`. */
   readonly failed: ReadonlySet<string>;
   readonly inexact: ReadonlySet<string>;
 };

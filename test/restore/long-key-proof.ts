@@ -18,18 +18,17 @@ import { backUpScene, nonZero, onServer, restoreTo, type Scene } from './scene.t
 
 const MIB = 1 << 20;
 const FAR = 4_102_444_800_000;
-const ELEMENTS = 200_000;
 
 /** Every kind that takes several lines, by all the ways in which it can be long. */
-async function fillLong(pipe: RespPipe, hasFields: boolean): Promise<void> {
+async function fillLong(pipe: RespPipe, elements: number, hasFields: boolean): Promise<void> {
   const random = new SeededRandom(5);
   const three = random.bytes(3 * MIB);
   pipe.pipe('SET', 'short', 'between the long ones');
   pipe.pipe('SET', 'string:exact', Buffer.alloc(MIB + 1, 'x'));
   pipe.pipe('SET', 'string:{tag}40', Buffer.concat([three, Buffer.alloc(37 * MIB, 'größer ')]));
   pipe.pipe('PEXPIREAT', 'string:{tag}40', FAR);
-  const texts = Array.from({ length: ELEMENTS }, (_, i) => `${i}:${'y'.repeat(i % 40)}`);
-  for (let i = 0; i < ELEMENTS; i += 1000) {
+  const texts = Array.from({ length: elements }, (_, i) => `${i}:${'y'.repeat(i % 40)}`);
+  for (let i = 0; i < elements; i += 1000) {
     const part = texts.slice(i, i + 1000);
     pipe.pipe('RPUSH', 'list', ...part);
     pipe.pipe('SADD', 'set', ...part);
@@ -38,18 +37,18 @@ async function fillLong(pipe: RespPipe, hasFields: boolean): Promise<void> {
     await pipe.room();
   }
   pipe.pipe('ZADD', 'zset', 'inf', 'highest', '-inf', 'lowest');
-  pipe.pipe('LSET', 'list', 100_000, three);
+  pipe.pipe('LSET', 'list', elements / 2, three);
   pipe.pipe('SADD', 'set', three);
   pipe.pipe('ZADD', 'zset', '0.1', three);
   pipe.pipe('HSET', 'hash', three, three);
   pipe.pipe('PEXPIREAT', 'hash', FAR + 1);
-  for (let i = 1; i <= 100_000; i++) {
+  for (let i = 1; i <= elements / 2; i++) {
     pipe.pipe('XADD', 'stream', `${i}-7`, 'n', i, 'text', texts[i] ?? '');
     if (i % 5000 === 0) await pipe.room();
   }
   for (const group of ['g', 'idle']) pipe.pipe('XGROUP', 'CREATE', 'stream', group, '0');
   for (const consumer of ['a', 'b']) {
-    const reading = ['GROUP', 'g', consumer, 'COUNT', 10_000, 'STREAMS', 'stream', '>'];
+    const reading = ['GROUP', 'g', consumer, 'COUNT', elements / 20, 'STREAMS', 'stream', '>'];
     pipe.pipe('XREADGROUP', ...reading);
   }
   pipe.pipe('XDEL', 'stream', '5-7');
@@ -72,7 +71,7 @@ async function leftovers(url: string): Promise<string[]> {
 }
 
 /** Tests that long keys of every kind go to a server and back, whole and under every policy. */
-export function describeLongKeys(name: ServerName): void {
+export function describeLongKeys(name: ServerName, elements = 200_000): void {
   describe(`keys of many lines, on ${name}`, () => {
     const binary = findServer(name);
     const hasFields = ['redis-8.0', 'redis-newest', 'valkey-9'].includes(name);
@@ -83,7 +82,7 @@ export function describeLongKeys(name: ServerName): void {
     before(async () => {
       if (binary === undefined) return;
       server = await startServer(binary);
-      await onServer(server.url, (pipe) => fillLong(pipe, hasFields));
+      await onServer(server.url, (pipe) => fillLong(pipe, elements, hasFields));
       scene = await backUpScene(server.url);
       saved = await readLive(server.url);
     });
