@@ -25,7 +25,8 @@ export function equalExpiry(
   facts: TargetFacts,
   ttl: TtlPolicy,
 ): boolean {
-  const value = Number(reply);
+  // Times that no number holds exactly are read as the last one that is, here as in a dump.
+  const value = Math.min(Number(reply), Number.MAX_SAFE_INTEGER);
   // Negative: no expiry (-1), or no such key any more (-2).
   if (value < 0 || expireAtMs === NO_EXPIRY) return value < 0 === (expireAtMs === NO_EXPIRY);
   // A remaining time is counted from the start of each restore: it differs by nature.
