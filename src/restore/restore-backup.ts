@@ -3,7 +3,7 @@ import { type EntrySelection, selectsEverything } from '../entries/index.ts';
 import { connect, displayAddress, type RedisConnection } from '../redis/index.ts';
 import { Tally } from './counts.ts';
 import type { ConflictOptions } from './conflicts.ts';
-import type { EncoderOptions } from './encoded-block.ts';
+import type { EncoderOptions } from './encode/encoded-block.ts';
 import { emptyFunctionCounts, readFunctions, restoreFunctions } from './functions.ts';
 import { RestorePass } from './restore-pass.ts';
 import { checkFacts } from './precheck-target.ts';

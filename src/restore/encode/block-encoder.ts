@@ -1,11 +1,11 @@
-import { ByteBuilder } from '../base/index.ts';
-import { EntrySelector, formatText, JsonLineReader, type LineHeader } from '../entries/index.ts';
-import { NONE, type ValueSink } from '../rdb/index.ts';
-import { CommandWriter } from '../resp/index.ts';
+import { ByteBuilder } from '../../base/index.ts';
+import { EntrySelector, formatText, JsonLineReader, type LineHeader } from '../../entries/index.ts';
+import { NONE, type ValueSink } from '../../rdb/index.ts';
+import { CommandWriter } from '../../resp/index.ts';
 import type { EncodedBlock, EncoderOptions, KeyProblem } from './encoded-block.ts';
 import { ExpiringFields } from './expiring-fields.ts';
 import { GuardedEncoder } from './guarded-encoder.ts';
-import { EXPIRED, expiryOf, NO_EXPIRY } from './policies.ts';
+import { EXPIRED, expiryOf, NO_EXPIRY } from '../policies.ts';
 
 /**
  * Turns the lines of a block into commands for one target: small strings as SET NX, everything else

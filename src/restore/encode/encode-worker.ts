@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { assert, CodedError } from '../base/index.ts';
-import { openBlock } from '../repository/index.ts';
+import { assert, CodedError } from '../../base/index.ts';
+import { openBlock } from '../../repository/index.ts';
 import { BlockEncoder } from './block-encoder.ts';
 import type { EncodeReply, EncodeRequest, EncodeStart } from './encode-messages.ts';
 

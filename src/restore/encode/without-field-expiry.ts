@@ -1,4 +1,4 @@
-import type { ValueSink } from '../rdb/index.ts';
+import type { ValueSink } from '../../rdb/index.ts';
 
 /**
  * Drops the expiries of fields on the way to another sink, and counts them: for targets without.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hashValue, scoreBits, type ValueModel, zsetValue } from '../../test/support/model.ts';
-import { feedValue } from '../../test/support/value-feeder.ts';
-import { ReplyDecoder, type Reply } from '../resp/index.ts';
+import { hashValue, scoreBits, type ValueModel, zsetValue } from '../../../test/support/model.ts';
+import { feedValue } from '../../../test/support/value-feeder.ts';
+import { ReplyDecoder, type Reply } from '../../resp/index.ts';
 import { LongKeyCommands } from './long-key-commands.ts';
 
 /** The commands that a value becomes; a command has the form of a reply. */

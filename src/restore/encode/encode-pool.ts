@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { CodedError, type ErrorCode } from '../base/index.ts';
+import { CodedError, type ErrorCode } from '../../base/index.ts';
 import type { EncodeReply, EncodeRequest, EncodeStart } from './encode-messages.ts';
 import type { EncodedBlock, EncoderOptions } from './encoded-block.ts';
 

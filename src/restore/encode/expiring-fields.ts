@@ -1,6 +1,6 @@
-import { ByteBuilder } from '../base/index.ts';
-import { forwardPieces, type StreamInfo, type ValueKind, type ValueSink } from '../rdb/index.ts';
-import { EXPIRED, expiryOf, NO_EXPIRY, type TtlRules } from './policies.ts';
+import { ByteBuilder } from '../../base/index.ts';
+import { forwardPieces, type StreamInfo, type ValueKind, type ValueSink } from '../../rdb/index.ts';
+import { EXPIRED, expiryOf, NO_EXPIRY, type TtlRules } from '../policies.ts';
 
 /**
  * Applies the expiry policy to the fields of a hash on their way to another sink: a field whose

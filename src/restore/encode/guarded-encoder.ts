@@ -1,7 +1,7 @@
-import type { LineHeader } from '../entries/index.ts';
-import { type OpaqueInfo, RestorePayloadEncoder } from '../rdb/index.ts';
+import type { LineHeader } from '../../entries/index.ts';
+import { type OpaqueInfo, RestorePayloadEncoder } from '../../rdb/index.ts';
 import type { EncoderOptions } from './encoded-block.ts';
-import { REFUSED_LOSSES } from './policies.ts';
+import { REFUSED_LOSSES } from '../policies.ts';
 
 /** What stands against writing a value, or against calling it exact. */
 export type Verdict = { readonly code: 'inexact' | 'failed'; readonly reason: string };

@@ -1,6 +1,11 @@
-import { assert, ByteBuilder } from '../base/index.ts';
-import { DOUBLE_TEXT_BYTES, formatDouble, type ValueKind, type ValueSink } from '../rdb/index.ts';
-import { CommandWriter } from '../resp/index.ts';
+import { assert, ByteBuilder } from '../../base/index.ts';
+import {
+  DOUBLE_TEXT_BYTES,
+  formatDouble,
+  type ValueKind,
+  type ValueSink,
+} from '../../rdb/index.ts';
+import { CommandWriter } from '../../resp/index.ts';
 
 const CHUNK_ELEMENTS = 512;
 const CHUNK_BYTES = 512 << 10;

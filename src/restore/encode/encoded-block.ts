@@ -1,6 +1,6 @@
-import type { EntrySelection } from '../entries/index.ts';
-import type { TargetFormat } from '../rdb/index.ts';
-import type { TtlRules } from './policies.ts';
+import type { EntrySelection } from '../../entries/index.ts';
+import type { TargetFormat } from '../../rdb/index.ts';
+import type { TtlRules } from '../policies.ts';
 
 /** What an encoding worker needs to know of the whole restore. Plain data. */
 export type EncoderOptions = {

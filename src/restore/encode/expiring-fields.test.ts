@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hashValue } from '../../test/support/model.ts';
-import { ValueCollector } from '../../test/support/value-collector.ts';
-import { feedValue } from '../../test/support/value-feeder.ts';
+import { hashValue } from '../../../test/support/model.ts';
+import { ValueCollector } from '../../../test/support/value-collector.ts';
+import { feedValue } from '../../../test/support/value-feeder.ts';
 import { ExpiringFields } from './expiring-fields.ts';
-import type { TtlPolicy } from './policies.ts';
+import type { TtlPolicy } from '../policies.ts';
 import { WithoutFieldExpiry } from './without-field-expiry.ts';
 
 const HASH = hashValue([

@@ -1,20 +1,20 @@
-import { assert, CodedError, printableBytes } from '../base/index.ts';
-import { EntrySelector, formatText, ValueDigester } from '../entries/index.ts';
-import type { ValueKind } from '../rdb/index.ts';
-import type { RedisConnection } from '../redis/index.ts';
-import { type CommandArg, encodeCommand, ReplyError } from '../resp/index.ts';
-import { equalExpiry, equalToPayload, expiryCommand, isWithin, timeOf } from './comparison.ts';
-import { type ConflictOptions, isFatal, refused } from './conflicts.ts';
-import type { Tally } from './counts.ts';
-import type { EncoderOptions } from './encoded-block.ts';
-import { ExpiringFields } from './expiring-fields.ts';
-import { GuardedEncoder } from './guarded-encoder.ts';
+import { assert, CodedError, printableBytes } from '../../base/index.ts';
+import { EntrySelector, formatText, ValueDigester } from '../../entries/index.ts';
+import type { ValueKind } from '../../rdb/index.ts';
+import type { RedisConnection } from '../../redis/index.ts';
+import { type CommandArg, encodeCommand, ReplyError } from '../../resp/index.ts';
+import { equalExpiry, equalToPayload, expiryCommand, isWithin, timeOf } from '../comparison.ts';
+import { type ConflictOptions, isFatal, refused } from '../conflicts.ts';
+import type { Tally } from '../counts.ts';
+import type { EncoderOptions } from '../encode/encoded-block.ts';
+import { ExpiringFields } from '../encode/expiring-fields.ts';
+import { GuardedEncoder } from '../encode/guarded-encoder.ts';
 import { LongKeyCommands } from './long-key-commands.ts';
 import type { LongKeyLines } from './long-key-lines.ts';
-import type { OddReply, Pipeline } from './pipeline.ts';
-import { EXPIRED, expiryOf, NO_EXPIRY } from './policies.ts';
-import type { TargetFacts } from './target-facts.ts';
-import { WithoutFieldExpiry } from './without-field-expiry.ts';
+import type { OddReply, Pipeline } from '../pipeline.ts';
+import { EXPIRED, expiryOf, NO_EXPIRY } from '../policies.ts';
+import type { TargetFacts } from '../target-facts.ts';
+import { WithoutFieldExpiry } from '../encode/without-field-expiry.ts';
 
 /** A key under construction lives so long after its last chunk. */
 const KEEP_ALIVE_MS = 3_600_000;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodePayload, targetFormat } from '../rdb/index.ts';
-import { ValueCollector } from '../../test/support/value-collector.ts';
+import { decodePayload, targetFormat } from '../../rdb/index.ts';
+import { ValueCollector } from '../../../test/support/value-collector.ts';
 import { BlockEncoder } from './block-encoder.ts';
-import { digestOfPayload, digestOfWanted, parseCommand } from './command-parts.ts';
+import { digestOfPayload, digestOfWanted, parseCommand } from '../command-parts.ts';
 import type { EncodedBlock, EncoderOptions } from './encoded-block.ts';
 
 const NEW: EncoderOptions = {
