@@ -24,15 +24,6 @@ export interface RdbSideRecords {
   hashTemplate(record: Buffer): void;
 }
 
-/** Where a dump may be cut, and what a reader must know who starts there. */
-export type RdbBoundary = {
-  /** Bytes before the cut, from the first magic byte on. */
-  readonly offset: number;
-  readonly db: number;
-  /** Keys before the cut. */
-  readonly keys: number;
-};
-
 /**
  * Walks through an RDB that arrives in any pieces and finds where its keys begin and end, without
  * decoding them (1 to 4 GB/s). It reads what is not a key (AUX, functions, databases), checks the
