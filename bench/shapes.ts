@@ -9,7 +9,7 @@ import { RespWriter } from './resp-writer.ts';
  * `redis-cli --pipe`. `node bench/shapes.ts S --scale 0.1 --to redis://127.0.0.1:6379` (or a path).
  */
 export const SHAPES = {
-  S: { keys: 5_000_000, what: 'strings of 32 random characters under keys of 16' },
+  S: { keys: 5_000_000, what: 'strings of 32 random characters under numbered keys of 16' },
   M: { keys: 300_000, what: 'hashes, lists, sets, sorted sets, streams of 10 to 100 elements' },
   L: {
     keys: 5500,
@@ -108,7 +108,7 @@ const COLLECTIONS = ['hash', 'list', 'set', 'zset', 'stream'] as const;
 const GENERATORS: Record<ShapeName, KeyGenerator> = {
   S: (writer, _, index) => {
     writer.begin('SET', 3);
-    writer.key16(index);
+    writer.text(`key:${String(index).padStart(12, '0')}`);
     writer.word(32);
   },
   M: (writer, random, index) => {

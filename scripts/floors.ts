@@ -18,6 +18,7 @@ import {
 
 const FLOORS: readonly (readonly string[])[] = [
   ['base'],
+  ['kernels'],
   ['rdb', 'resp', 'commands', 'crypto'],
   ['entries', 'contract'],
   ['storage', 'redis'],
@@ -29,7 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** What the ground holds; it grows only by changing this list. */
-const GROUND = ['assert', 'byte-builder', 'clock', 'errors', 'index', 'printable-bytes'];
+const GROUND = ['assert', 'byte-builder', 'clock', 'errors', 'index', 'printable-bytes', 'run-control'];
 const GROUND_TO_COME = ['retry', 'crc64'];
 
 /** Bytes in, values out: these folders do no input or output. */

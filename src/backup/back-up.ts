@@ -21,12 +21,12 @@ import {
   type ReplicationStream,
   SpooledRdb,
 } from '../sources/index.ts';
-import { BATCH_BYTES, Intake, type IntakeResult } from './intake.ts';
+import { Intake, type IntakeResult } from './intake.ts';
 import type { BackupProgress, BackupReport, BackupRequest } from './requests.ts';
 import { defaultWorkers } from './transcode-pool.ts';
 
-/** JSON of one block should not fall below this on average, or fewer slot ranges are made. */
-const MIN_RANGE_BYTES = 256 << 10;
+/** RDB bytes that every worker should have for every slot range, or fewer ranges are made. */
+const MIN_RANGE_BYTES = 1 << 20;
 const MAX_RANGES = 16;
 
 /**
@@ -60,7 +60,8 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
     request.signal,
   );
   const expectedBytes = node.identity.usedMemory;
-  const slotRanges = chooseSlotRanges(expectedBytes);
+  const workers = request.workers ?? defaultWorkers();
+  const slotRanges = chooseSlotRanges(expectedBytes, workers);
   const options = { slotRanges };
   const writer = await BackupWriter.begin(request.repository, source.id, options, request.signal);
   try {
@@ -294,9 +295,10 @@ export function rdbFacts(taken: IntakeResult): ShardFacts['rdb'] {
 }
 
 /** As many slot ranges as leave blocks of a good size; `expectedBytes` of RDB. */
-export function chooseSlotRanges(expectedBytes: number | null): number {
-  const inBatch = Math.min(expectedBytes ?? BATCH_BYTES, BATCH_BYTES);
-  return Math.max(1, Math.min(MAX_RANGES, Math.floor(inBatch / MIN_RANGE_BYTES)));
+export function chooseSlotRanges(expectedBytes: number | null, workers: number): number {
+  if (expectedBytes === null) return MAX_RANGES;
+  const blocks = Math.floor(expectedBytes / workers / MIN_RANGE_BYTES);
+  return Math.max(1, Math.min(MAX_RANGES, blocks));
 }
 
 /** The selection as a manifest keeps it. */

@@ -37,7 +37,8 @@ export async function importRdb(request: ImportRequest): Promise<BackupReport> {
   let writer: BackupWriter | undefined;
   try {
     const source = await ensureSource(repository, describe(request), signal);
-    const slotRanges = chooseSlotRanges(expectedBytes === 0 ? null : expectedBytes);
+    const workers = request.workers ?? defaultWorkers() + 1;
+    const slotRanges = chooseSlotRanges(expectedBytes === 0 ? null : expectedBytes, workers);
     writer = await BackupWriter.begin(repository, source.id, { slotRanges }, signal);
     const imported: Imported[] = [];
     let receivedBytes = 0;

@@ -6,7 +6,7 @@ import type { RdbByteSource } from '../sources/index.ts';
 import { Totals } from './counts.ts';
 import { TranscodePool } from './transcode-pool.ts';
 
-export const BATCH_BYTES = 4 << 20;
+const BATCH_BYTES = 4 << 20;
 
 /** The source is stopped above the first and goes on below the second, per worker. */
 const HIGH_BATCHES = 3;
@@ -131,6 +131,7 @@ export class Intake {
         `The RDB has ${this.#batcher.scanner.offset} bytes, its framing says ${end.bytes}`,
       );
     }
+    this.#pool.flush();
     this.#ended = true;
     this.#wake();
   }

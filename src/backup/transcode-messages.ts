@@ -12,6 +12,7 @@ export type WorkerStart = {
 
 /** To the worker. The memory of `bytes` moves with the message. */
 export type BatchMessage = {
+  readonly kind: 'batch';
   readonly sequence: number;
   readonly bytes: Uint8Array;
   readonly format: RdbFormat;
@@ -21,6 +22,9 @@ export type BatchMessage = {
   /** Templates that this worker has not had yet. */
   readonly templates: readonly Uint8Array[];
 };
+
+/** To the worker, after its last batch: hand on what waits. Answered as a batch is. */
+export type FlushMessage = { readonly kind: 'flush'; readonly sequence: number };
 
 /** From the worker, in the order in which they happen. */
 export type WorkerMessage =

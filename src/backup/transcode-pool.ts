@@ -6,6 +6,7 @@ import type { DataBlock } from '../repository/index.ts';
 import type { BatchCounts } from './counts.ts';
 import type {
   BatchMessage,
+  FlushMessage,
   WorkerError,
   WorkerMessage,
   WorkerStart,
@@ -110,11 +111,22 @@ export class TranscodePool {
     this.#post(member, batch, sequence);
   }
 
+  /** After the last batch: blocks that wait for more lines are handed on too. */
+  flush(): void {
+    for (const member of this.#members) {
+      const message: FlushMessage = { kind: 'flush', sequence: this.#submitted++ };
+      this.#results.set(message.sequence, { blocks: [], counts: undefined });
+      member.waiting++;
+      member.worker.postMessage(message);
+    }
+  }
+
   #post(member: Member, batch: RdbBatch, sequence: number): void {
     const { bytes, format, offset, db, part } = batch;
     const templates = this.#templates.slice(member.templates);
     member.templates = this.#templates.length;
-    const message: BatchMessage = { sequence, bytes, format, offset, db, part, templates };
+    const kind = 'batch';
+    const message: BatchMessage = { kind, sequence, bytes, format, offset, db, part, templates };
     member.worker.postMessage(message, [bytes.buffer as ArrayBuffer]);
     Atomics.add(member.posted, 0, 1);
     Atomics.notify(member.posted, 0);

@@ -1,7 +1,12 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { assert, CodedError } from '../base/index.ts';
 import type { DataBlock } from '../repository/index.ts';
-import type { BatchMessage, WorkerMessage, WorkerStart } from './transcode-messages.ts';
+import type {
+  BatchMessage,
+  FlushMessage,
+  WorkerMessage,
+  WorkerStart,
+} from './transcode-messages.ts';
 import { Transcoder } from './transcoder.ts';
 
 /**
@@ -19,11 +24,10 @@ function send(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
 }
 
 function onBlock(block: DataBlock): void {
-  const { stored, keyHashes } = block;
-  send({ kind: 'block', sequence, block }, [
-    stored.buffer as ArrayBuffer,
-    keyHashes.buffer as ArrayBuffer,
-  ]);
+  const { stored, filter } = block;
+  const memory = [stored.buffer as ArrayBuffer];
+  if (filter !== null) memory.push(filter.bits.buffer as ArrayBuffer);
+  send({ kind: 'block', sequence, block }, memory);
 }
 
 function returnMemory(bytes: Uint8Array): void {
@@ -64,9 +68,16 @@ function transcode(message: BatchMessage): void {
   send({ kind: 'done', sequence, counts });
 }
 
-port.on('message', (message: BatchMessage) => {
+function flush(at: number): void {
+  sequence = at;
+  transcoder.flush();
+  send({ kind: 'done', sequence, counts: { scanned: 0, databases: [] } });
+}
+
+port.on('message', (message: BatchMessage | FlushMessage) => {
   try {
-    transcode(message);
+    if (message.kind === 'batch') transcode(message);
+    else flush(message.sequence);
   } catch (error) {
     const { message: text, stack } = error as Error;
     const coded = error instanceof CodedError ? error : undefined;

@@ -1,4 +1,3 @@
-import { ByteBuilder } from '../base/index.ts';
 import { type EntrySelection, EntrySelector, entryType, JsonLineWriter } from '../entries/index.ts';
 import {
   type EntryHeader,
@@ -8,14 +7,8 @@ import {
   RdbEntryReader,
   type RdbFormat,
 } from '../rdb/index.ts';
-import {
-  BLOCK_BYTES,
-  type DataBlock,
-  keySlot,
-  murmur3,
-  sealBlock,
-  slotRange,
-} from '../repository/index.ts';
+import type { DataBlock } from '../repository/index.ts';
+import { BlockPartition } from './block-partition.ts';
 import type { BatchCounts, DatabaseCounts } from './counts.ts';
 
 /** What a worker needs to know of the whole backup. Plain data. */
@@ -36,45 +29,28 @@ export type TranscoderInput = {
   readonly refill?: () => Uint8Array | undefined;
 };
 
-/** A block in the making: lines of one database and one slot range. */
-type OpenBlock = {
-  readonly db: number;
-  readonly range: number;
-  readonly lines: ByteBuilder;
-  hashes: Uint32Array;
-  entries: number;
-};
-
-const FIRST_HASHES = 256;
-
 /**
  * Turns batches of RDB bytes into sealed blocks: decode, select, write JSON, partition, compress,
- * digest. Runs in a worker and knows nothing of it. Blocks come out whole and in the order in which
- * they are to be stored; those of one long key follow one another without others between.
+ * digest. Runs in a worker and knows nothing of it. Blocks come out in the order in which they are to
+ * be stored; those of one long key follow one another without others between.
  */
 export class Transcoder {
   readonly #options: TranscoderOptions;
   readonly #selector: EntrySelector;
-  readonly #onBlock: (block: DataBlock) => void;
+  readonly #partition: BlockPartition;
   readonly #templates = new HashTemplates();
   readonly #writer: JsonLineWriter;
-  /** By database, then by slot range. */
-  readonly #blocks = new Map<number, (OpenBlock | undefined)[]>();
-  #inDatabase: (OpenBlock | undefined)[] = [];
-  #database = -1;
-  #current: OpenBlock | undefined;
   #counts: Map<number, DatabaseCounts> = new Map();
-  /** The present key: its hash, and whether it takes more than one line. */
-  #keyHash = 0;
+  /** Whether the present key takes more than one line. */
   #isLong = false;
 
   constructor(options: TranscoderOptions, onBlock: (block: DataBlock) => void) {
     this.#options = options;
     this.#selector = new EntrySelector(options.selection);
-    this.#onBlock = onBlock;
+    this.#partition = new BlockPartition(options.slotRanges, onBlock);
     this.#writer = new JsonLineWriter((bytes, start, end, first, last) => {
       this.#isLong = true;
-      this.#emitPart(bytes, start, end, first, last);
+      this.#partition.part(bytes, start, end, first, last);
     });
   }
 
@@ -85,7 +61,7 @@ export class Transcoder {
     }
   }
 
-  /** Reads one batch to its end. Every block of it has been handed on when this returns. */
+  /** Reads one batch to its end. Lines that fill no block yet wait for further batches. */
   transcode(input: TranscoderInput): BatchCounts {
     const { bytes, format, offset, db, refill } = input;
     const cursor = new RdbCursor(bytes, 0, bytes.length, offset, refill);
@@ -97,91 +73,22 @@ export class Transcoder {
       if (this.#selector.wants(reader.header)) this.#entry(reader, format);
       else reader.skipValue();
     }
-    for (const blocks of this.#blocks.values()) {
-      for (const block of blocks) if (block !== undefined) this.#seal(block);
-    }
-    this.#blocks.clear();
-    this.#database = -1;
     return { scanned, databases: [...this.#counts.values()] };
+  }
+
+  /** Hands on what waits, after the last batch. */
+  flush(): void {
+    this.#partition.flush();
   }
 
   #entry(reader: RdbEntryReader, format: RdbFormat): void {
     const { header } = reader;
-    const block = this.#blockOf(header);
-    const { lines } = block;
+    const lines = this.#partition.open(header.db, header.key, header.keyStart, header.keyEnd);
     this.#isLong = false;
-    this.#keyHash = murmur3(header.key, header.keyStart, header.keyEnd);
     this.#writer.entry(header, format, lines);
     reader.readValue(this.#writer);
     this.#count(header);
-    if (this.#isLong) return;
-    this.#addHash(block, this.#keyHash);
-    block.entries++;
-    if (lines.length >= BLOCK_BYTES) this.#seal(block);
-  }
-
-  #blockOf(header: EntryHeader): OpenBlock {
-    const ranges = this.#options.slotRanges;
-    const range =
-      ranges === 1 ? 0 : slotRange(keySlot(header.key, header.keyStart, header.keyEnd), ranges);
-    if (header.db !== this.#database) this.#openDatabase(header.db);
-    let block = this.#inDatabase[range];
-    if (block === undefined) {
-      block = {
-        db: header.db,
-        range,
-        lines: new ByteBuilder(64 << 10),
-        hashes: new Uint32Array(FIRST_HASHES),
-        entries: 0,
-      };
-      this.#inDatabase[range] = block;
-    }
-    this.#current = block;
-    return block;
-  }
-
-  #openDatabase(db: number): void {
-    this.#database = db;
-    const known = this.#blocks.get(db);
-    this.#inDatabase = known ?? new Array<OpenBlock | undefined>(this.#options.slotRanges);
-    if (known === undefined) this.#blocks.set(db, this.#inDatabase);
-  }
-
-  #addHash(block: OpenBlock, hash: number): void {
-    if (block.entries === block.hashes.length) {
-      const grown = new Uint32Array(block.entries * 2);
-      grown.set(block.hashes);
-      block.hashes = grown;
-    }
-    block.hashes[block.entries] = hash;
-  }
-
-  #seal(block: OpenBlock): void {
-    if (block.lines.length === 0) return;
-    this.#onBlock({
-      ...sealBlock(block.lines.view()),
-      db: block.db,
-      range: block.range,
-      entries: block.entries,
-      keyHashes: block.hashes.slice(0, block.entries),
-    });
-    block.lines.clear();
-    block.entries = 0;
-  }
-
-  /** One line of a long key is a block of its own. */
-  #emitPart(bytes: Uint8Array, start: number, end: number, first: boolean, last: boolean): void {
-    const block = this.#current as OpenBlock;
-    this.#onBlock({
-      ...sealBlock(bytes.subarray(start, end)),
-      db: block.db,
-      range: block.range,
-      entries: first ? 1 : 0,
-      firstPart: first && !last,
-      continues: !first,
-      // Each its own: its memory moves to another thread.
-      keyHashes: first ? Uint32Array.of(this.#keyHash) : new Uint32Array(0),
-    });
+    if (!this.#isLong) this.#partition.close();
   }
 
   #count(header: EntryHeader): void {

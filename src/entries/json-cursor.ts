@@ -145,16 +145,17 @@ export class JsonCursor {
   #readUneven(start: number, escape: number): void {
     this.pos = start - 1;
     const close = this.skipText();
-    if (startsWith(this.bytes, start, close, BASE64_TAG)) {
-      this.#decodeBase64(start + BASE64_TAG.length, close);
-      return;
+    this.text = this.bytes;
+    this.textStart = start;
+    this.textEnd = close;
+    // What is written with escapes may be a tag too, and base64 may hold them: `\/`.
+    if (escape < close) this.#unescape(start, close);
+    const { text, textStart, textEnd } = this;
+    if (startsWith(text, textStart, textEnd, BASE64_TAG)) {
+      this.#decodeBase64(text, textStart + BASE64_TAG.length, textEnd);
+    } else if (startsWith(text, textStart, textEnd, TEXT_TAG)) {
+      this.textStart = textStart + TEXT_TAG.length;
     }
-    const from = startsWith(this.bytes, start, close, TEXT_TAG) ? start + TEXT_TAG.length : start;
-    if (escape === close) {
-      this.text = this.bytes;
-      this.textStart = from;
-      this.textEnd = close;
-    } else this.#unescape(from, close);
   }
 
   #room(size: number): Buffer {
@@ -207,8 +208,8 @@ export class JsonCursor {
     return value;
   }
 
-  #decodeBase64(start: number, end: number): void {
-    const { bytes } = this;
+  /** `bytes` may be the scratch itself: what is written stays behind what is still to be read. */
+  #decodeBase64(bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;
     if (size % 4 !== 0) throw this.invalid('base64');
     const out = this.#room(size);

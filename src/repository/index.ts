@@ -38,7 +38,7 @@ export {
   openDataFile,
 } from './data-file/data-file-reader.ts';
 export type { DataBlock } from './data-file/data-file-writer.ts';
-export { filterMayContain } from './data-file/key-filter.ts';
+export { filterMayContain, filterOf, type KeyFilter } from './data-file/key-filter.ts';
 export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';
 export { readInstanceRecord } from './instance-record.ts';
 export { Lease, type WantedLease } from './leases.ts';
@@ -55,6 +55,7 @@ export {
   type Totals,
 } from './records/manifest.ts';
 export { storeReport } from './reports.ts';
+export { type PlannedBlock, planBlocks } from './select-blocks.ts';
 export { openRepository, type Repository, type RepositoryOptions } from './repository.ts';
 export type { ShardWriter } from './shard-writer.ts';
 export {

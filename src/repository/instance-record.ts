@@ -24,7 +24,7 @@ export async function writeInstanceRecord(
   const writer = await DataFileWriter.begin(repository.storage, name, identity, 1, signal);
   try {
     for (const block of cutBlocks(lines)) {
-      const facts = { db: 0, range: 0, entries: block.lines, keyHashes: new Uint32Array(0) };
+      const facts = { db: 0, range: 0, entries: block.lines, filter: null };
       await writer.append({ ...sealBlock(block.raw), ...facts }, signal);
     }
     return await writer.close(signal);

@@ -1,6 +1,5 @@
 import { EntrySelector, type EntrySelection, JsonLineReader } from '../entries/index.ts';
-import type { Manifest, Repository } from '../repository/index.ts';
-import { planBlocks } from './block-plan.ts';
+import { type Manifest, planBlocks, type Repository } from '../repository/index.ts';
 
 export type ReadRequest = {
   readonly repository: Repository;

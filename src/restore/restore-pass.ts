@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError, isCoded } from '../base/index.ts';
 import { formatText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
-import { type PlannedBlock, planBlocks } from './block-plan.ts';
+import { type PlannedBlock, planBlocks } from '../repository/index.ts';
 import { parseCommand, type WantedKey } from './command-parts.ts';
 import { type ConflictOptions, ConflictResolver, isFatal, refused } from './conflicts.ts';
 import type { Tally } from './counts.ts';

@@ -11,6 +11,7 @@ import {
   writeSampleBackup,
 } from '../../test/fakes/sample-backup.ts';
 import {
+  filterOf,
   BackupWriter,
   type DataBlock,
   ensureSource,
@@ -140,7 +141,7 @@ describe('verifyBackup', () => {
       ['block-entries', [{ ...good, entries: 2 }]],
       ['block-database', [{ ...good, db: 1 }]],
       ['block-range', [{ ...good, range: other }]],
-      ['filter-incomplete', [{ ...good, keyHashes: Uint32Array.of(1) }]],
+      ['filter-incomplete', [{ ...good, filter: filterOf(Uint32Array.of(1)) }]],
       ['block-lines', [{ ...good, ...lines('{"db":0,"key":"a","type":"string","value":"v"}') }]],
       ['block-lines', [{ ...good, ...lines('no lines at all\n') }]],
       ['block-lines', [{ ...good, ...lines('{"db":0,"key":"a","type":"string"}\n') }]],

@@ -4,6 +4,7 @@ import {
   type DataBlock,
   ensureSource,
   EVERYTHING,
+  filterOf,
   keySlot,
   type Manifest,
   murmur3,
@@ -48,7 +49,7 @@ export function smallBlock(keys: readonly SampleKey[], slotRanges = 1): DataBloc
     db: keys[0].db,
     range: slotRange(slot, slotRanges),
     entries: keys.length,
-    keyHashes: Uint32Array.from(bytes, (key) => murmur3(key, 0, key.length)),
+    filter: filterOf(Uint32Array.from(bytes, (key) => murmur3(key, 0, key.length))),
   };
 }
 
@@ -60,7 +61,7 @@ export function bigBlocks(key: SampleKey, slotRanges = 1): DataBlock[] {
     ...model,
     ...sealBlock(Buffer.from(line)),
     entries: part === 0 ? 1 : 0,
-    keyHashes: part === 0 ? model.keyHashes : new Uint32Array(0),
+    filter: part === 0 ? model.filter : null,
     firstPart: part === 0,
     continues: part > 0,
   }));

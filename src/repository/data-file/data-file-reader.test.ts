@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { FaultyStorage } from '../../../test/fakes/faulty-storage.ts';
 import { MemoryStorage } from '../../../test/fakes/memory-storage.ts';
 import { resealed } from '../../../test/fakes/resealed-file.ts';
 import {
@@ -42,7 +43,7 @@ describe('DataFileReader', () => {
     const blocks = sampleBlocks(keys, 16);
     const { storage, record } = await writeDataFile(blocks, 16);
     const reader = await openDataFile(storage, record);
-    assert.equal(reader.filters.length, 16);
+    assert.equal(reader.filters.length, keys.length);
     let absent = 0;
     for (const [i, { key }] of keys.entries()) {
       const { range } = blocks[i];
@@ -50,6 +51,17 @@ describe('DataFileReader', () => {
       if (!(await reader.mayContain(hashOf(`none:${i}`), range))) absent++;
     }
     assert.ok(absent > 180, String(absent));
+  });
+
+  test('reads the filters of a range by one request', async () => {
+    const keys: SampleKey[] = Array.from({ length: 200 }, (_, i) => ({ db: 0, key: `key:${i}` }));
+    const { storage, record } = await writeDataFile(sampleBlocks(keys, 16), 16);
+    const counting = new FaultyStorage(storage, () => undefined);
+    const reader = await openDataFile(counting, record);
+    assert.equal(counting.calls.length, 1);
+    await reader.candidateBlocks(1, 3);
+    await reader.candidateBlocks(2, 3);
+    assert.equal(counting.calls.length, 2);
   });
 
   test('finds the later parts of a key through the block that begins it', async () => {
@@ -66,7 +78,7 @@ describe('DataFileReader', () => {
   });
 
   test('without filters every block of the range is a candidate', async () => {
-    const none = { keyHashes: new Uint32Array(0) };
+    const none = { filter: null };
     const { storage, record } = await writeDataFile([
       { ...smallBlock([{ db: 0, key: 'a' }]), ...none },
     ]);

@@ -96,6 +96,8 @@ function parseJson(text: string, object: string): unknown {
   }
 }
 
+type CheckedFilter = { readonly filter: FilterRecord; readonly bits: Uint8Array };
+
 /** A data file whose directory is in memory. Blocks are read on demand; nothing stays open. */
 export class DataFileReader {
   readonly record: DataFileRecord;
@@ -103,7 +105,7 @@ export class DataFileReader {
   readonly filters: readonly FilterRecord[];
   readonly slotRanges: number;
   readonly #storage: Storage;
-  readonly #bits = new Map<number, Promise<Uint8Array>>();
+  readonly #checked = new Map<number, Promise<CheckedFilter[]>>();
 
   constructor(storage: Storage, record: DataFileRecord, directory: Directory) {
     this.#storage = storage;
@@ -151,9 +153,7 @@ export class DataFileReader {
   /** Indexes, ascending, of the blocks that may hold lines of a key with this hash and range. */
   async candidateBlocks(hash: number, range: number, signal?: AbortSignal): Promise<number[]> {
     const excluded = new Set<number>();
-    for (const [index, filter] of this.filters.entries()) {
-      if (filter.range !== range) continue;
-      const bits = await this.#filterBits(index, signal);
+    for (const { filter, bits } of await this.#filtersOf(range, signal)) {
       if (filterMayContain(bits, filter.probes, hash)) continue;
       for (let i = 0; i < filter.blocks; i++) excluded.add(filter.firstBlock + i);
     }
@@ -176,14 +176,35 @@ export class DataFileReader {
     return decodeFilter(frame, filter, this.record.name);
   }
 
-  #filterBits(index: number, signal?: AbortSignal): Promise<Uint8Array> {
-    let bits = this.#bits.get(index);
-    if (bits === undefined) {
-      bits = this.readFilter(index, signal);
-      this.#bits.set(index, bits);
-      bits.catch(() => this.#bits.delete(index));
+  /** All filters of a slot range; read once, neighbours by one request. */
+  #filtersOf(range: number, signal?: AbortSignal): Promise<CheckedFilter[]> {
+    let filters = this.#checked.get(range);
+    if (filters === undefined) {
+      filters = this.#readFilters(range, signal);
+      this.#checked.set(range, filters);
+      filters.catch(() => this.#checked.delete(range));
     }
-    return bits;
+    return filters;
+  }
+
+  async #readFilters(range: number, signal?: AbortSignal): Promise<CheckedFilter[]> {
+    const { name } = this.record;
+    const wanted = this.filters.filter((filter) => filter.range === range);
+    const checked: CheckedFilter[] = [];
+    while (checked.length < wanted.length) {
+      const first = checked.length;
+      const start = wanted[first].offset;
+      let end = start;
+      let after = first;
+      while (wanted[after]?.offset === end) end += wanted[after++].storedLength;
+      const frames = await this.#storage.read(name, { start, end }, signal);
+      for (const filter of wanted.slice(first, after)) {
+        const at = filter.offset - start;
+        const frame = frames.subarray(at, at + filter.storedLength);
+        checked.push({ filter, bits: decodeFilter(frame, filter, name) });
+      }
+    }
+    return checked;
   }
 
   #block(index: number): BlockRecord {

@@ -15,13 +15,13 @@ import {
   MAX_FILE_BYTES,
   MAX_SLOT_RANGES,
 } from './data-file-format.ts';
-import { addToFilter, FILTER_PROBES, filterBits } from './key-filter.ts';
+import { FILTER_PROBES, type KeyFilter } from './key-filter.ts';
 
 const MIN_TARGET_BYTES = 64 << 20;
 const FILES_PER_BACKUP = 500;
 
-/** So many key hashes are held before their filters are written: 16 MiB. */
-const MAX_PENDING_KEYS = 4 << 20;
+/** So many bytes of filters are held before they are written. */
+const MAX_PENDING_BYTES = 16 << 20;
 
 /** Kept free below MAX_FILE_BYTES for filters, directory and trailer. */
 const RESERVED_BYTES = 256 << 20;
@@ -37,14 +37,16 @@ export type DataBlock = SealedBlock & {
   readonly firstPart?: boolean;
   /** The first line continues a key that began in an earlier block. */
   readonly continues?: boolean;
-  /** `murmur3` of every key that begins in this block; kept until the file is closed. */
-  readonly keyHashes: Uint32Array;
+  /** Of every key that begins in this block; null where none does. Kept until the file is closed. */
+  readonly filter: KeyFilter | null;
 };
+
+type PendingFilter = KeyFilter & { readonly range: number; readonly block: number };
 
 /**
  * Writes one data file: blocks in the order of `append`, then filters, directory and trailer. Not
  * visible before `close` resolves, durable then. One call at a time. A block's `stored` bytes are
- * the caller's again when `append` resolves; its `digest` and `keyHashes` stay with the writer.
+ * the caller's again when `append` resolves; its `digest` and `filter` stay with the writer.
  */
 export class DataFileWriter {
   readonly #object: ObjectWriter;
@@ -53,9 +55,8 @@ export class DataFileWriter {
   readonly #hash: Hash = createHash('sha256');
   readonly #blocks: BlockRecord[] = [];
   readonly #filters: FilterRecord[] = [];
-  #pending: Uint32Array[][] = [];
-  #pendingKeys = 0;
-  #pendingFrom = 0;
+  #pending: PendingFilter[] = [];
+  #pendingBytes = 0;
   #entries = 0;
   #rawBytes = 0;
 
@@ -120,10 +121,10 @@ export class DataFileWriter {
     this.#entries += block.entries;
     this.#rawBytes += block.rawLength;
     await this.#write(block.stored, signal);
-    if (block.keyHashes.length > 0) {
-      (this.#pending[block.range] ??= []).push(block.keyHashes);
-      this.#pendingKeys += block.keyHashes.length;
-      if (this.#pendingKeys >= MAX_PENDING_KEYS) await this.#writeFilters(signal);
+    if (block.filter !== null) {
+      this.#pending.push({ ...block.filter, range: block.range, block: index });
+      this.#pendingBytes += block.filter.bits.length;
+      if (this.#pendingBytes >= MAX_PENDING_BYTES) await this.#writeFilters(signal);
     }
   }
 
@@ -192,33 +193,28 @@ export class DataFileWriter {
     return last.firstPart ? this.#blocks.length - 1 : last.beginsIn;
   }
 
-  /** One filter per range over the blocks since the last filters, usually since the first. */
+  /** Range after range, so that whoever looks for one key reads its filters by one request. */
   async #writeFilters(signal?: AbortSignal): Promise<void> {
-    const pending = this.#pending;
-    const firstBlock = this.#pendingFrom;
+    const pending = this.#pending.sort((a, b) => a.range - b.range || a.block - b.block);
     this.#pending = [];
-    this.#pendingKeys = 0;
-    this.#pendingFrom = this.#blocks.length;
-    for (const [range, batches] of pending.entries()) {
-      if (batches === undefined) continue;
-      let keys = 0;
-      for (const hashes of batches) keys += hashes.length;
-      const bits = new Uint8Array(filterBits(keys) / 8);
-      for (const hashes of batches) {
-        for (let i = 0; i < hashes.length; i++) addToFilter(bits, hashes[i]);
-      }
+    this.#pendingBytes = 0;
+    const frames: Buffer[] = [];
+    let offset = this.size;
+    for (const { bits, keys, range, block } of pending) {
       const frame = encodeFilter(bits);
+      frames.push(frame);
       this.#filters.push({
-        offset: this.size,
+        offset,
         storedLength: frame.length,
         range,
         probes: FILTER_PROBES,
         keys,
-        firstBlock,
-        blocks: this.#blocks.length - firstBlock,
+        firstBlock: block,
+        blocks: 1,
         digest: sha256(frame),
       });
-      await this.#write(frame, signal);
+      offset += frame.length;
     }
+    if (frames.length > 0) await this.#write(Buffer.concat(frames), signal);
   }
 }

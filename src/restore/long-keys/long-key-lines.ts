@@ -1,7 +1,7 @@
 import { CodedError } from '../../base/index.ts';
 import { JsonLineReader, type LineHeader } from '../../entries/index.ts';
 import type { ValueSink } from '../../rdb/index.ts';
-import type { PlannedBlock } from '../block-plan.ts';
+import type { PlannedBlock } from '../../repository/index.ts';
 
 /** The lines of one key that takes several blocks: each of them holds nothing else. */
 export class LongKeyLines {

@@ -1,14 +1,9 @@
 import { type EntrySelection, EntrySelector } from '../entries/index.ts';
-import {
-  type BlockRecord,
-  type DataFileReader,
-  keySlot,
-  type Manifest,
-  murmur3,
-  openDataFile,
-  type Repository,
-  slotRange,
-} from '../repository/index.ts';
+import type { BlockRecord } from './data-file/data-file-format.ts';
+import { type DataFileReader, openDataFile } from './data-file/data-file-reader.ts';
+import { keySlot, murmur3, slotRange } from './data-file/key-hash.ts';
+import type { Manifest } from './records/manifest.ts';
+import type { Repository } from './repository.ts';
 
 /** A block that may hold wanted keys, and the parts of its last key that lie in further blocks. */
 export type PlannedBlock = {
