@@ -1,244 +1,165 @@
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type RunningServer, type ServerName, startServer } from '../test/support/servers.ts';
-import { measure, median, type Run } from './measure.ts';
+import { benchDiff, benchFind } from './answers.ts';
+import { type Comparison, compare, type Program, writeResults } from './comparison.ts';
+import { measure } from './measure.ts';
+import { cli, cliFed, emptyFolder, loadAtStart, onFresh, tidemark, tool } from './programs.ts';
 import { fillShape, SHAPES, type ShapeName, writeShapeFile } from './shapes.ts';
 
 /**
- * How fast full backup, import and restore are, each beside a program that people know, in turn, on
- * the same data, server and machine: `npm run bench -- S M --scale 0.2 --runs 3`. Only the ratios
- * mean something elsewhere. Prints a table and writes a line of JSON per comparison.
+ * How fast Tidemark is, beside programs that people know, in turn, on the same data, server and
+ * machine: `npm run bench -- S M --scale 0.2 --runs 3 --only backup,restore`. Only the ratios mean
+ * something elsewhere. Prints a table and writes a line of JSON per run.
  */
-const PROJECT = dirname(import.meta.dirname);
-const TIDEMARK = [process.execPath, join(PROJECT, 'bin', 'tidemark')] as const;
-
-type Comparison = {
-  readonly shape: ShapeName;
-  readonly what: string;
-  readonly against: string;
-  readonly ours: readonly Run[];
-  readonly theirs: readonly Run[];
-  readonly bytes: number;
-  readonly storedBytes?: number;
-};
+const WHAT = ['backup', 'import', 'restore', 'scan', 'find', 'diff'] as const;
+type What = (typeof WHAT)[number];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     scale: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '3' },
+    runs: { type: 'string', default: '5' },
     server: { type: 'string', default: 'redis-7.0' },
-    only: { type: 'string' },
+    only: { type: 'string', default: 'backup,import,restore' },
   },
 });
 const scale = Number(values.scale);
-const runs = Number(values.runs);
-const server = values.server as ServerName;
-const shapes = (positionals.length > 0 ? positionals : ['S', 'M']) as ShapeName[];
+const rounds = Number(values.runs);
+const name = values.server as ServerName;
+const shapes = (positionals.length > 0 ? positionals : Object.keys(SHAPES)) as ShapeName[];
+const only = values.only.split(',') as What[];
+for (const shape of shapes) if (!(shape in SHAPES)) throw new Error(`There is no shape ${shape}`);
+for (const what of only) if (!WHAT.includes(what)) throw new Error(`Cannot bench ${what}`);
 
 const folder = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
 const done: Comparison[] = [];
 try {
-  for (const shape of shapes) {
-    if (!(shape in SHAPES)) throw new Error(`There is no shape ${shape}`);
-    await benchShape(shape);
-  }
+  for (const shape of shapes) await benchShape(shape);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-writeResults(done);
+const conditions = { server: values.server, scale };
+const results = join(dirname(import.meta.dirname), 'bench', 'results');
+console.log(`Written to ${writeResults(results, done, conditions)}`);
 
 async function benchShape(shape: ShapeName): Promise<void> {
-  const commands = join(folder, `${shape}.resp`);
-  const repo = join(folder, `${shape}.repo`);
+  const repo = emptyFolder(join(folder, `${shape}.repo`));
   const rdb = join(folder, `${shape}.rdb`);
-  await using source = await startServer(server, {
-    config: { 'repl-diskless-sync': 'yes' },
-  });
-  console.log(`${shape}: filling a server with ${SHAPES[shape].what}`);
-  await fillShape(source.url, shape, { scale });
-  await tidemark('backup', source.url, '--repo', repo, '--source', 'bench');
-  await cli(source, '--rdb', rdb);
-  const bytes = statSync(rdb).size;
-  const storedBytes = folderSize(repo);
-  if (wanted('backup')) await benchBackup(shape, source, { repo, rdb, bytes, storedBytes });
-  if (wanted('import')) await benchImport(shape, source, rdb, bytes);
-  await source.stop();
-  if (!wanted('restore')) return;
-  writeShapeFile(commands, shape, { scale });
-  await benchRestore(shape, repo, commands, bytes);
-  rmSync(commands);
+  {
+    await using source = await startServer(name, { config: { 'repl-diskless-sync': 'yes' } });
+    console.log(`${shape}: filling a server with ${SHAPES[shape].what}`);
+    await fillShape(source.url, shape, { scale });
+    await tidemark('backup', source.url, '--repo', repo, '--source', 'bench');
+    await cli(source, '--rdb', rdb);
+    if (only.includes('backup')) await benchBackup(shape, source, repo, rdb);
+    if (only.includes('import')) await benchImport(shape, source, rdb);
+    if (only.includes('scan')) await benchScan(shape, source, rdb);
+    const bytes = statSync(rdb).size;
+    if (only.includes('find')) done.push(await benchFind(shape, repo, bytes, rounds));
+    if (only.includes('diff')) done.push(await benchDiff(shape, source, repo, bytes, rounds));
+  }
+  if (only.includes('restore')) await benchRestore(shape, repo, rdb);
+  rmSync(repo, { recursive: true });
+  rmSync(rdb);
 }
 
-function wanted(what: string): boolean {
-  return values.only === undefined || values.only.split(',').includes(what);
+async function record(
+  shape: ShapeName,
+  what: What,
+  rdb: string,
+  programs: readonly Program[],
+  more: Readonly<Record<string, number>> = {},
+): Promise<void> {
+  done.push(await compare({ shape, what, bytes: statSync(rdb).size, more }, programs, rounds));
 }
 
-type Data = {
-  readonly repo: string;
-  readonly rdb: string;
-  readonly bytes: number;
-  readonly storedBytes: number;
-};
-
-async function benchBackup(shape: ShapeName, source: RunningServer, data: Data): Promise<void> {
-  await compare(
-    { shape, what: 'backup', against: 'redis-cli --rdb', ...data },
-    async () =>
-      measure([
-        ...TIDEMARK,
-        'backup',
-        source.url,
-        '--repo',
-        data.repo,
-        '--source',
-        'bench',
-        '--quiet',
-      ]),
-    async () => {
-      rmSync(data.rdb, { force: true });
-      return await measure(tool(source, 'cli', ['-p', String(source.port), '--rdb', data.rdb]));
-    },
-  );
-}
-
-async function benchImport(
+async function benchBackup(
   shape: ShapeName,
   source: RunningServer,
-  rdb: string,
-  bytes: number,
-): Promise<void> {
-  await compare(
-    { shape, what: 'import', against: 'redis-check-rdb', bytes },
-    async () => {
-      const repo = join(folder, 'import.repo');
-      rmSync(repo, { recursive: true, force: true });
-      return await measure([
-        ...TIDEMARK,
-        'import',
-        rdb,
-        '--repo',
-        repo,
-        '--source',
-        'x',
-        '--quiet',
-      ]);
-    },
-    async () => measure(tool(source, 'check-rdb', [rdb])),
-  );
-}
-
-async function benchRestore(
-  shape: ShapeName,
   repo: string,
-  commands: string,
-  bytes: number,
+  rdb: string,
 ): Promise<void> {
-  await compare(
-    { shape, what: 'restore', against: 'redis-cli --pipe', bytes },
-    async () => {
-      await using target = await startServer(server);
-      return await measure([
-        ...TIDEMARK,
-        'restore',
-        'latest',
-        '--repo',
-        repo,
-        '--to',
-        target.url,
-        '--quiet',
-      ]);
+  // Stored so far: one backup.
+  const more = { 'stored/RDB': folderSize(repo) / statSync(rdb).size };
+  const scratch = join(folder, 'backup.repo');
+  const target = join(folder, 'other.rdb');
+  await record(
+    shape,
+    'backup',
+    rdb,
+    [
+      {
+        name: 'tidemark backup',
+        run: () => {
+          emptyFolder(scratch);
+          return tidemark('backup', source.url, '--repo', scratch, '--source', 'bench');
+        },
+      },
+      { name: 'redis-cli --rdb', run: () => cli(source, '--rdb', target) },
+    ],
+    more,
+  );
+  rmSync(scratch, { recursive: true });
+  rmSync(target);
+}
+
+async function benchImport(shape: ShapeName, source: RunningServer, rdb: string): Promise<void> {
+  const scratch = join(folder, 'import.repo');
+  await record(shape, 'import', rdb, [
+    {
+      name: 'tidemark import',
+      run: () => tidemark('import', rdb, '--repo', emptyFolder(scratch), '--source', 'x'),
     },
-    async () => {
-      await using target = await startServer(server);
-      const input = openSync(commands, 'r');
-      try {
-        const command = tool(target, 'cli', ['-p', String(target.port), '--pipe']);
-        return await measure(command, input);
-      } finally {
-        closeSync(input);
-      }
+    { name: 'redis-check-rdb', run: () => measure(tool(source, 'check-rdb', [rdb])) },
+  ]);
+  rmSync(scratch, { recursive: true });
+}
+
+async function benchScan(shape: ShapeName, source: RunningServer, rdb: string): Promise<void> {
+  const scratch = join(folder, 'scan.repo');
+  const redisCli = tool(source, 'cli', ['-p', String(source.port)]).join(' ');
+  const script = `${redisCli} --scan | sed 's/^/DUMP /' | ${redisCli} > ${join(folder, 'dump')}`;
+  await record(shape, 'scan', rdb, [
+    {
+      name: 'tidemark backup --mode scan',
+      run: () => {
+        emptyFolder(scratch);
+        const options = ['--mode', 'scan', '--repo', scratch, '--source', 'bench'];
+        return tidemark('backup', source.url, ...options);
+      },
     },
-  );
+    { name: 'redis-cli --scan | DUMP', run: () => measure(['sh', '-c', script]) },
+  ]);
+  rmSync(scratch, { recursive: true });
 }
 
-/** Ours and theirs in turn, so that a machine which changes its speed changes it for both. */
-async function compare(
-  facts: Omit<Comparison, 'ours' | 'theirs'>,
-  ours: () => Promise<Run>,
-  theirs: () => Promise<Run>,
-): Promise<void> {
-  const comparison = { ...facts, ours: [] as Run[], theirs: [] as Run[] };
-  for (let i = 0; i < runs; i++) {
-    comparison.ours.push(await ours());
-    comparison.theirs.push(await theirs());
-  }
-  done.push(comparison);
-  console.log(rowOf(comparison));
-}
-
-function rowOf({ shape, what, against, ours, theirs, bytes, storedBytes }: Comparison): string {
-  const ratios = ours.map((run, i) => run.wallSeconds / theirs[i].wallSeconds);
-  const seconds = (list: readonly Run[]): string =>
-    median(list.map((run) => run.wallSeconds)).toFixed(2);
-  const cpu = median(ours.map((run) => run.cpuSeconds));
-  const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-  const stored =
-    storedBytes === undefined ? '' : `; stored ${(storedBytes / bytes).toFixed(2)} of the RDB`;
-  return (
-    `${shape} ${what}: ${seconds(ours)} s, ${against} ${seconds(theirs)} s, ` +
-    `ratio ${median(ratios).toFixed(2)} (${spread}); ` +
-    `CPU ${cpu.toFixed(2)} s = ${(cpu / (bytes / 1e6)).toFixed(4)} s per MB of RDB; ` +
-    `peak ${Math.round(Math.max(...ours.map((run) => run.peakMiB)))} MiB${stored}`
-  );
-}
-
-function writeResults(comparisons: readonly Comparison[]): void {
-  const results = join(PROJECT, 'bench', 'results');
-  mkdirSync(results, { recursive: true });
-  const at = new Date().toISOString();
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}`;
-  const lines = comparisons.map((comparison) =>
-    JSON.stringify({
-      at,
-      machine,
-      node: process.version,
-      server: values.server,
-      scale,
-      ...comparison,
-    }),
-  );
-  const file = join(results, `${at.slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()}.jsonl`);
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  console.log(`Written to bench/results/${file.slice(results.length + 1)}`);
-}
-
-function tool(
-  server: RunningServer,
-  name: 'cli' | 'check-rdb',
-  args: readonly string[],
-): [string, ...string[]] {
-  const command = server.binary.runTool(name, args);
-  return [command.file, ...command.args];
-}
-
-async function tidemark(...args: string[]): Promise<void> {
-  await measure([...TIDEMARK, ...args, '--quiet']);
-}
-
-async function cli(server: RunningServer, ...args: string[]): Promise<void> {
-  await measure(tool(server, 'cli', ['-p', String(server.port), ...args]));
+async function benchRestore(shape: ShapeName, repo: string, rdb: string): Promise<void> {
+  const commands = join(folder, `${shape}.resp`);
+  writeShapeFile(commands, shape, { scale });
+  await record(shape, 'restore', rdb, [
+    {
+      name: 'tidemark restore',
+      run: () =>
+        onFresh(name, ({ url }) => tidemark('restore', 'latest', '--repo', repo, '--to', url)),
+    },
+    {
+      name: 'redis-cli --pipe',
+      run: () => onFresh(name, (server) => cliFed(server, commands, '--pipe')),
+    },
+    {
+      name: 'redis-server, at its start',
+      run: () => {
+        const loaded = emptyFolder(join(folder, 'load'));
+        copyFileSync(rdb, join(loaded, 'dump.rdb'));
+        return loadAtStart(name, loaded);
+      },
+    },
+  ]);
+  rmSync(commands);
 }
 
 function folderSize(path: string): number {

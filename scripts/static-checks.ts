@@ -15,6 +15,7 @@ const CHECKS: readonly Check[] = [
   { name: 'tidy', command: [process.execPath, 'scripts/tidy.ts'] },
   { name: 'lint', command: ['oxlint', '--type-aware'] },
   { name: 'format', command: ['biome', 'format', '--colors=off'] },
+  { name: 'kernels', command: [process.execPath, 'scripts/build-kernels.ts', '--check'] },
 ];
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));

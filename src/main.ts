@@ -18,6 +18,12 @@ for (const signal of STOP_SIGNALS) {
   });
 }
 
+/** Without a listener, Node takes this signal for a wish to debug. */
+function onPauseSignal(toggle: () => void): () => void {
+  process.on('SIGUSR1', toggle);
+  return () => process.off('SIGUSR1', toggle);
+}
+
 const status = await runCommandLine(process.argv.slice(2), {
   // Looked at only by those who read it: a terminal is left alone otherwise.
   get stdin() {
@@ -27,6 +33,7 @@ const status = await runCommandLine(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   signal: stop.signal,
+  ...(process.platform !== 'win32' && { onPauseSignal }),
   clock: systemClock,
   version,
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],

@@ -1,6 +1,6 @@
 import { CodedError, isCoded } from '../base/index.ts';
 import { type EntrySelection, formatText } from '../entries/index.ts';
-import { connect, displayAddress, type RedisAddress } from '../redis/index.ts';
+import { connect, displayAddress, type RedisAddress, resolveAddress } from '../redis/index.ts';
 import {
   BackupWriter,
   ensureSource,
@@ -16,12 +16,15 @@ import {
   collectInstance,
   type InstanceLine,
   type NodeChoice,
-  openReplication,
-  type RdbByteSource,
-  type ReplicationStream,
-  SpooledRdb,
 } from '../sources/index.ts';
 import { Intake, type IntakeResult } from './intake.ts';
+import {
+  connectOptions,
+  describeCounts,
+  isSameNode,
+  openReading,
+  type Reading,
+} from './open-reading.ts';
 import type { BackupProgress, BackupReport, BackupRequest } from './requests.ts';
 import { defaultWorkers } from './transcode-pool.ts';
 
@@ -31,9 +34,10 @@ const MAX_RANGES = 16;
 
 /**
  * Makes a full backup of a live standalone server: attaches as a replica to the node that can bear
- * it best, takes its RDB in while it arrives, and commits. When resolved the backup is durable and
- * listed; after any failure (the codes of src/sources/, src/rdb/ and src/storage/) nothing is
- * listed, and what was written is removed as far as the storage allows.
+ * it best (or reads it key by key, by the mode), takes its RDB in while it arrives, and commits.
+ * When resolved the backup is durable and listed; after any failure (the codes of src/sources/,
+ * src/rdb/ and src/storage/) nothing is listed, and what was written is removed as far as the
+ * storage allows.
  */
 export async function backUp(request: BackupRequest): Promise<BackupReport> {
   const begunAt = request.repository.clock.monotonic();
@@ -43,9 +47,11 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
     notices.push(text);
     request.onNotice?.(text);
   };
-  const node = await chooseNode(request.address, request.from ?? 'auto', connectOptions(request));
+  const address = await resolveAddress(request.address, connectOptions(request));
+  if (address !== request.address) notice(`The master is now ${displayAddress(address)}`);
+  const node = await chooseNode(address, request.from ?? 'auto', connectOptions(request));
   checkNode(node);
-  if (!sameNode(node.address, request.address)) {
+  if (!isSameNode(node.address, address)) {
     notice(`Reading from the replica ${displayAddress(node.address)}: ${node.why}`);
   }
   const source = await ensureSource(
@@ -53,7 +59,7 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
     {
       name: request.sourceName ?? defaultName(request.address),
       kind: 'standalone',
-      marks: marksOf(node, request.address),
+      marks: marksOf(node, address),
       ...(request.labels && { labels: request.labels }),
       ...(request.adopt !== undefined && { adopt: request.adopt }),
     },
@@ -65,7 +71,7 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
   const options = { slotRanges };
   const writer = await BackupWriter.begin(request.repository, source.id, options, request.signal);
   try {
-    const run = new Run(request, node, source, writer, notice);
+    const run = new Run(request, address, node, source, writer, notice);
     const manifest = await run.run(startedAt, expectedBytes);
     return {
       id: manifest.id,
@@ -87,7 +93,8 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
 /** One backup between its begun record and its manifest. */
 class Run {
   readonly #request: BackupRequest;
-  #node: NodeChoice;
+  readonly #address: RedisAddress;
+  readonly #node: NodeChoice;
   readonly #source: Source;
   readonly #writer: BackupWriter;
   readonly #notice: (text: string) => void;
@@ -103,12 +110,14 @@ class Run {
 
   constructor(
     request: BackupRequest,
+    address: RedisAddress,
     node: NodeChoice,
     source: Source,
     writer: BackupWriter,
     notice: (text: string) => void,
   ) {
     this.#request = request;
+    this.#address = address;
     this.#node = node;
     this.#source = source;
     this.#writer = writer;
@@ -118,13 +127,13 @@ class Run {
   async run(startedAtMs: number, usedMemory: number | null): Promise<Manifest> {
     this.#expectedBytes = usedMemory;
     const instance = await this.#collectInstance();
-    const stream = await this.#attachToNode();
-    const { length, snapshotAtMs } = stream.origin;
+    const reading = await this.#openReading();
+    const { length, snapshotAtMs } = reading;
     if (length !== null) this.#expectedBytes = length;
     const shard = this.#writer.shard(shardId(0));
     shard.expectedBytes = this.#expectedBytes ?? 0;
     const intake = new Intake({
-      source: this.#spooled(stream),
+      source: reading.source,
       shard,
       slotRanges: this.#writer.slotRanges,
       selection: this.#selection,
@@ -133,12 +142,23 @@ class Run {
       onProgress: (progress) => this.#report({ phase: 'receiving', ...progress }),
       ...(this.#request.signal && { signal: this.#request.signal }),
     });
-    const taken = await intake.run();
+    const taken = withKeyMetadata(await intake.run(), reading);
     this.#report({ phase: 'finishing', text: 'Making the backup durable' });
-    this.#warn(taken);
+    this.#warn(taken, reading);
     const lines = [...instance, ...taken.sideLines];
     await this.#writer.writeInstance(shardId(0), lines, this.#request.signal);
-    return await this.#commit(startedAtMs, stream, taken);
+    return await this.#commit(startedAtMs, reading, taken);
+  }
+
+  async #openReading(): Promise<Reading> {
+    return await openReading({
+      request: this.#request,
+      address: this.#address,
+      node: this.#node,
+      selection: this.#selection,
+      notice: this.#notice,
+      report: (progress) => this.#report(progress),
+    });
   }
 
   get #selection(): EntrySelection {
@@ -160,48 +180,8 @@ class Run {
     }
   }
 
-  /** A replica that was chosen for its health and then refuses is no reason to fail. */
-  async #attachToNode(): Promise<ReplicationStream> {
-    try {
-      return await this.#attach();
-    } catch (error) {
-      const { address, from = 'auto' } = this.#request;
-      const isNamed = sameNode(this.#node.address, address);
-      if (from !== 'auto' || isNamed || !isCoded(error) || error.code === 'INTERRUPTED')
-        throw error;
-      this.#notice(`The replica cannot be read: ${error.message}; reading from the master`);
-      this.#node = await chooseNode(address, 'master', connectOptions(this.#request));
-      return await this.#attach();
-    }
-  }
-
-  async #attach(): Promise<ReplicationStream> {
-    const { tls, deadlines, commandNames, signal, spoolFolder } = this.#request;
-    const rateLimit = spoolFolder === undefined ? this.#request.rateLimit : undefined;
-    return await openReplication(this.#node.address, {
-      onPhase: (phase, text) => this.#report({ phase, text }),
-      ...(tls && { tls }),
-      ...(deadlines && { deadlines }),
-      ...(commandNames && { commandNames }),
-      ...(signal && { signal }),
-      ...(rateLimit && {
-        rateLimit: { onLifted: (reason: string) => this.#notice(liftedText(reason)), ...rateLimit },
-      }),
-    });
-  }
-
-  /** With a spool the source sends at full speed, and the limit applies behind it. */
-  #spooled(stream: ReplicationStream): RdbByteSource {
-    const { spoolFolder: folder, rateLimit } = this.#request;
-    if (folder === undefined) return stream;
-    return new SpooledRdb(stream, {
-      folder,
-      ...(rateLimit && { bytesPerSecond: rateLimit.bytesPerSecond }),
-      onReceived: () => this.#report({ text: 'Reading the spool; the server is free again' }),
-    });
-  }
-
-  #warn(taken: IntakeResult): void {
+  #warn(taken: IntakeResult, { counts }: Reading): void {
+    if (counts !== null) for (const text of describeCounts(counts())) this.#notice(text);
     for (const [reason, count] of Object.entries(taken.lossy)) {
       this.#notice(`${count} times not expressed exactly: ${reason}`);
     }
@@ -210,14 +190,9 @@ class Run {
     }
   }
 
-  async #commit(
-    startedAtMs: number,
-    stream: ReplicationStream,
-    taken: IntakeResult,
-  ): Promise<Manifest> {
+  async #commit(startedAtMs: number, reading: Reading, taken: IntakeResult): Promise<Manifest> {
     const { repository, labels = {}, signal } = this.#request;
-    const { origin } = stream;
-    const shard = this.#shardFacts(stream, taken);
+    const shard = this.#shardFacts(reading, taken);
     const { role } = shard;
     const topology = await recordTopology(
       repository,
@@ -239,9 +214,9 @@ class Run {
     const time = (ms: number): string => new Date(ms).toISOString();
     return await this.#writer.commit(
       {
-        consistency: 'point-in-time',
+        consistency: reading.consistency,
         startedAt: time(startedAtMs),
-        snapshotAt: time(origin.snapshotAtMs),
+        snapshotAt: time(reading.snapshotAtMs),
         endedAt: time(repository.clock.now()),
         labels,
         selection: describeSelection(this.#selection),
@@ -254,10 +229,8 @@ class Run {
     );
   }
 
-  #shardFacts(stream: ReplicationStream, taken: IntakeResult): ShardFacts {
-    const { origin } = stream;
-    const { identity, address, role } = this.#node;
-    const { replid, offset } = origin;
+  #shardFacts(reading: Reading, taken: IntakeResult): ShardFacts {
+    const { identity, address, role } = reading.node;
     return {
       shard: shardId(0),
       slots: null,
@@ -268,10 +241,11 @@ class Run {
         version: identity.version === '' ? serverVersion(taken.aux) : identity.version,
         runId: identity.runId,
       },
-      replication: replid === null || offset === null ? null : { replid, offset },
+      replication: reading.replication,
       lineage: null,
       rdb: rdbFacts(taken),
-      snapshotAt: new Date(origin.snapshotAtMs).toISOString(),
+      snapshotAt: new Date(reading.snapshotAtMs).toISOString(),
+      reading: reading.facts(),
     };
   }
 
@@ -279,6 +253,13 @@ class Run {
     this.#last = { ...this.#last, expectedBytes: this.#expectedBytes, ...progress };
     this.#request.onProgress?.(this.#last);
   }
+}
+
+/** Module metadata of keys (Redis 8.6) is the one thing that cannot be carried over from DUMP. */
+function withKeyMetadata(taken: IntakeResult, { counts }: Reading): IntakeResult {
+  const count = counts?.().keyMetadata ?? 0;
+  if (count === 0) return taken;
+  return { ...taken, lossy: { ...taken.lossy, 'key-metadata': count } };
 }
 
 /** What an RDB says of its own server. */
@@ -314,11 +295,6 @@ export function describeSelection(selection: EntrySelection): Selection {
   };
 }
 
-function connectOptions(request: BackupRequest) {
-  const { tls, signal } = request;
-  return { ...(tls && { tls }), ...(signal && { signal }) };
-}
-
 function checkNode(node: NodeChoice): void {
   const { mode } = node.identity;
   if (mode !== 'sentinel' && mode !== 'cluster') return;
@@ -326,15 +302,17 @@ function checkNode(node: NodeChoice): void {
   throw new CodedError(
     'SOURCE_UNSUPPORTED',
     `Cannot back up ${displayAddress(node.address)}: it is ${what}`,
-    { hint: mode === 'sentinel' ? 'Name the server itself' : 'Clusters cannot be a source yet' },
+    {
+      hint:
+        mode === 'sentinel'
+          ? 'Name its master: sentinel://host:port/name'
+          : 'Clusters cannot be a source yet',
+    },
   );
 }
 
-function sameNode(a: RedisAddress, b: RedisAddress): boolean {
-  return a.host === b.host && a.port === b.port && a.path === b.path;
-}
-
 function defaultName(address: RedisAddress): string {
+  if (address.sentinel !== undefined) return address.sentinel.master;
   if (address.path !== null) return address.path.replace(/^\/+/, '').replaceAll('/', '-');
   return `${address.host}-${address.port}`;
 }
@@ -351,8 +329,4 @@ function marksOf(node: NodeChoice, named: RedisAddress): string[] {
   const isLoopback = /^(localhost|127\.|::1$)/.test(named.host);
   if (named.path === null && !isLoopback) marks.push(`address:${named.host}:${named.port}`);
   return marks;
-}
-
-function liftedText(reason: string): string {
-  return `The rate limit was lifted to protect the source: ${reason}`;
 }

@@ -10,7 +10,7 @@ import {
 } from '../repository/index.ts';
 
 /** Unsealed lines that may be held, all blocks together; above it the fullest block is sealed. */
-const MAX_OPEN_BYTES = 24 << 20;
+export const MAX_OPEN_BYTES = 24 << 20;
 
 const FIRST_HASHES = 256;
 

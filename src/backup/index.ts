@@ -1,5 +1,5 @@
 /**
- * Full backups: a live server or RDB files become a backup in a repository.
+ * Full backups: a live server, RDB files or JSON Lines become a backup in a repository.
  *
  *   source → (main thread) cut into batches → (workers) decode, select, write JSON, compress
  *          → (main thread) data files in order → manifest
@@ -9,5 +9,12 @@
  * by stopping the source; a failure anywhere ends everything and leaves no listed backup.
  */
 export { backUp } from './back-up.ts';
-export { importRdb } from './import-rdb.ts';
-export type { BackupProgress, BackupReport, BackupRequest, ImportRequest } from './requests.ts';
+export { importFiles, importJsonLines, importRdb } from './import-files.ts';
+export type { ImportFormat } from './import-input.ts';
+export type {
+  BackupMode,
+  BackupProgress,
+  BackupReport,
+  BackupRequest,
+  ImportRequest,
+} from './requests.ts';

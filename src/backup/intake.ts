@@ -8,9 +8,12 @@ import { TranscodePool } from './transcode-pool.ts';
 
 const BATCH_BYTES = 4 << 20;
 
-/** The source is stopped above the first and goes on below the second, per worker. */
-const HIGH_BATCHES = 3;
-const LOW_BATCHES = 2;
+/**
+ * The source is stopped above the first and goes on below the second, per worker. In the middle of
+ * a long key a worker keeps two pieces while it waits for the next, so the second must be more.
+ */
+const HIGH_BATCHES = 4;
+const LOW_BATCHES = 3;
 
 const REPORT_MS = 100;
 

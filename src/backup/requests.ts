@@ -1,8 +1,11 @@
 import type { Readable } from 'node:stream';
+import type { RunControl } from '../base/index.ts';
 import type { EntrySelection } from '../entries/index.ts';
+import type { ImportFormat } from './import-input.ts';
 import type { RedisAddress, TlsOptions } from '../redis/index.ts';
 import type { Manifest, Repository, Source } from '../repository/index.ts';
 import type {
+  BigKeyBounds,
   CommandNames,
   NodePreference,
   RateLimit,
@@ -36,24 +39,39 @@ type CommonRequest = {
   readonly signal?: AbortSignal;
 };
 
+/** `auto`: PSYNC, and SCAN only where that is forbidden, unknown or swallowed by a proxy. */
+export type BackupMode = 'psync' | 'scan' | 'auto';
+
 export type BackupRequest = CommonRequest & {
   readonly address: RedisAddress;
   readonly tls?: TlsOptions;
-  /** By default `host-port`. */
+  /** By default `host-port`, or the name that Sentinels give the master. */
   readonly sourceName?: string;
   readonly from?: NodePreference;
+  /** Default `auto`. */
+  readonly mode?: BackupMode;
+  /** Connections that read the source by SCAN. Default 4, at most 32. */
+  readonly threads?: number;
+  /** From which size on SCAN reads a key in parts. */
+  readonly bigKeys?: Partial<BigKeyBounds>;
   readonly rateLimit?: RateLimit;
   /** Receive everything into this local folder first; the rate limit then applies to reading it. */
   readonly spoolFolder?: string;
+  /** Rate and pause while it runs; its rate counts then. */
+  readonly control?: RunControl;
   readonly deadlines?: Partial<ReplicationDeadlines>;
   readonly commandNames?: CommandNames;
 };
 
 export type ImportRequest = CommonRequest & {
   readonly sourceName: string;
-  /** Paths of RDB files; `-` reads `stdin`. */
+  /** Paths of RDB or JSON Lines files, all of one format; `-` reads `stdin`. */
   readonly files: readonly string[];
   readonly stdin?: Readable;
+  /** What the files are; by default their first bytes say so. */
+  readonly format?: ImportFormat;
+  /** Rate and pause of reading. */
+  readonly control?: RunControl;
 };
 
 export type BackupReport = {

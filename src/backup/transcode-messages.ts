@@ -29,8 +29,13 @@ export type FlushMessage = { readonly kind: 'flush'; readonly sequence: number }
 /** From the worker, in the order in which they happen. */
 export type WorkerMessage =
   | { readonly kind: 'block'; readonly sequence: number; readonly block: DataBlock }
-  /** A batch's memory is not needed any more. */
-  | { readonly kind: 'memory'; readonly memory: ArrayBuffer }
+  /** The memory of a batch, or of a piece of a long key, of `bytes` is not needed any more. */
+  | {
+      readonly kind: 'memory';
+      readonly sequence: number;
+      readonly bytes: number;
+      readonly memory: ArrayBuffer;
+    }
   /** All of the batch, or of the long key that began with it, is done. */
   | { readonly kind: 'done'; readonly sequence: number; readonly counts: BatchCounts }
   | { readonly kind: 'failed'; readonly sequence: number; readonly error: WorkerError };

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { CodedError, type ErrorCode } from '../base/index.ts';
 import type { RdbBatch } from '../rdb/index.ts';
 import type { DataBlock } from '../repository/index.ts';
 import type { BatchCounts } from './counts.ts';
+import { startWorker } from './start-worker.ts';
 import type {
   BatchMessage,
   FlushMessage,
@@ -14,6 +15,9 @@ import type {
 import type { TranscoderOptions } from './transcoder.ts';
 
 const MAX_WORKERS = 8;
+
+/** When the least busy thread has so many batches, another is started if it may be. */
+const BUSY_BATCHES = 2;
 
 /** As many workers as there are cores beside the one that receives. */
 export function defaultWorkers(): number {
@@ -51,6 +55,8 @@ export class TranscodePool {
   load = 0;
   readonly #members: Member[] = [];
   readonly #handlers: PoolHandlers;
+  readonly #workers: number;
+  readonly #options: TranscoderOptions;
   readonly #results = new Map<number, Result>();
   readonly #sizes = new Map<number, number>();
   readonly #templates: Uint8Array[] = [];
@@ -62,16 +68,15 @@ export class TranscodePool {
 
   constructor(workers: number, options: TranscoderOptions, handlers: PoolHandlers) {
     this.#handlers = handlers;
-    for (let i = 0; i < workers; i++) this.#members.push(this.#start(options));
+    this.#workers = workers;
+    this.#options = options;
+    this.#members.push(this.#start(options));
   }
 
   #start(options: TranscoderOptions): Member {
     const posted = new Int32Array(new SharedArrayBuffer(4));
     const workerData: WorkerStart = { options, posted };
-    // Beside its source the file ends in .ts, in the published package in .js.
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const file = new URL(`./transcode-worker${extension}`, import.meta.url);
-    const worker = new Worker(file, { workerData, stderr: false });
+    const worker = startWorker('transcode-worker', import.meta.url, workerData);
     const member = { worker, posted, waiting: 0, templates: 0 };
     worker.on('message', (message: WorkerMessage) => this.#receive(message, member));
     worker.on('error', (error) => this.#fail(error as Error));
@@ -102,13 +107,22 @@ export class TranscodePool {
       return;
     }
     const sequence = this.#submitted++;
-    let member = this.#members[0];
-    for (const other of this.#members) if (other.waiting < member.waiting) member = other;
+    const member = this.#leastBusy();
     member.waiting++;
     if (part === 'first') this.#longKey = { member, sequence };
     this.#sizes.set(sequence, batch.bytes.length);
     this.#results.set(sequence, { blocks: [], counts: undefined });
     this.#post(member, batch, sequence);
+  }
+
+  /** Threads start one by one as there is work for them: starting one costs as much as 10 MB. */
+  #leastBusy(): Member {
+    let member = this.#members[0];
+    for (const other of this.#members) if (other.waiting < member.waiting) member = other;
+    if (member.waiting < BUSY_BATCHES || this.#members.length === this.#workers) return member;
+    member = this.#start(this.#options);
+    this.#members.push(member);
+    return member;
   }
 
   /** After the last batch: blocks that wait for more lines are handed on too. */
@@ -117,7 +131,7 @@ export class TranscodePool {
       const message: FlushMessage = { kind: 'flush', sequence: this.#submitted++ };
       this.#results.set(message.sequence, { blocks: [], counts: undefined });
       member.waiting++;
-      member.worker.postMessage(message);
+      member.worker.postMessage(message, []);
     }
   }
 
@@ -158,7 +172,7 @@ export class TranscodePool {
         this.#results.get(message.sequence)?.blocks.push(message.block);
         break;
       case 'memory':
-        if (this.#longKey?.member === member) this.#releasePiece(message.memory.byteLength);
+        if (message.sequence === this.#longKey?.sequence) this.#releasePiece(message.bytes);
         this.#handlers.onMemory(message.memory);
         break;
       case 'done': {
@@ -177,10 +191,8 @@ export class TranscodePool {
   /** The pieces of a long key stop counting when they have been read, not when the key ends. */
   #releasePiece(bytes: number): void {
     const { sequence } = this.#longKey as { sequence: number };
-    const size = this.#sizes.get(sequence) ?? 0;
-    const released = Math.min(bytes, size);
-    this.#sizes.set(sequence, size - released);
-    this.load -= released;
+    this.#sizes.set(sequence, (this.#sizes.get(sequence) ?? 0) - bytes);
+    this.load -= bytes;
   }
 
   #fail(error: Error): void {

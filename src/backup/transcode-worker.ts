@@ -1,6 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { assert, CodedError } from '../base/index.ts';
 import type { DataBlock } from '../repository/index.ts';
+import { FastTranscoder } from './fast-transcoder.ts';
 import type {
   BatchMessage,
   FlushMessage,
@@ -17,7 +18,8 @@ const { options, posted } = workerData as WorkerStart;
 assert(parentPort !== null, 'this file is a worker');
 const port = parentPort;
 let sequence = 0;
-const transcoder = new Transcoder(options, onBlock);
+const Chosen = FastTranscoder.suits(options) ? FastTranscoder : Transcoder;
+const transcoder = new Chosen(options, onBlock);
 
 function send(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -32,7 +34,7 @@ function onBlock(block: DataBlock): void {
 
 function returnMemory(bytes: Uint8Array): void {
   const memory = bytes.buffer as ArrayBuffer;
-  send({ kind: 'memory', memory }, [memory]);
+  send({ kind: 'memory', sequence, bytes: bytes.length, memory }, [memory]);
 }
 
 /** Waits for the next message, in the middle of a long key. */

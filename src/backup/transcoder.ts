@@ -1,15 +1,9 @@
-import { type EntrySelection, EntrySelector, entryType, JsonLineWriter } from '../entries/index.ts';
-import {
-  type EntryHeader,
-  HashTemplates,
-  NONE,
-  RdbCursor,
-  RdbEntryReader,
-  type RdbFormat,
-} from '../rdb/index.ts';
+import { type EntrySelection, EntrySelector, JsonLineWriter } from '../entries/index.ts';
+import { HashTemplates, RdbCursor, RdbEntryReader, type RdbFormat } from '../rdb/index.ts';
 import type { DataBlock } from '../repository/index.ts';
+import { BatchTally } from './batch-tally.ts';
 import { BlockPartition } from './block-partition.ts';
-import type { BatchCounts, DatabaseCounts } from './counts.ts';
+import type { BatchCounts } from './counts.ts';
 
 /** What a worker needs to know of the whole backup. Plain data. */
 export type TranscoderOptions = {
@@ -31,8 +25,9 @@ export type TranscoderInput = {
 
 /**
  * Turns batches of RDB bytes into sealed blocks: decode, select, write JSON, partition, compress,
- * digest. Runs in a worker and knows nothing of it. Blocks come out in the order in which they are to
- * be stored; those of one long key follow one another without others between.
+ * digest. Runs in a worker and knows nothing of it. Blocks come out in the order in which they are
+ * to be stored; those of one long key follow one another without others between. FastTranscoder
+ * does the same where it can.
  */
 export class Transcoder {
   readonly #options: TranscoderOptions;
@@ -40,7 +35,7 @@ export class Transcoder {
   readonly #partition: BlockPartition;
   readonly #templates = new HashTemplates();
   readonly #writer: JsonLineWriter;
-  #counts: Map<number, DatabaseCounts> = new Map();
+  #tally = new BatchTally(0);
   /** Whether the present key takes more than one line. */
   #isLong = false;
 
@@ -66,14 +61,13 @@ export class Transcoder {
     const { bytes, format, offset, db, refill } = input;
     const cursor = new RdbCursor(bytes, 0, bytes.length, offset, refill);
     const reader = new RdbEntryReader(cursor, format, db, this.#templates);
-    this.#counts = new Map();
-    let scanned = 0;
+    this.#tally = new BatchTally(this.#options.snapshotAtMs);
     while (reader.next()) {
-      scanned++;
+      this.#tally.scanned++;
       if (this.#selector.wants(reader.header)) this.#entry(reader, format);
       else reader.skipValue();
     }
-    return { scanned, databases: [...this.#counts.values()] };
+    return this.#tally.result();
   }
 
   /** Hands on what waits, after the last batch. */
@@ -87,21 +81,7 @@ export class Transcoder {
     this.#isLong = false;
     this.#writer.entry(header, format, lines);
     reader.readValue(this.#writer);
-    this.#count(header);
+    this.#tally.add(header);
     if (!this.#isLong) this.#partition.close();
-  }
-
-  #count(header: EntryHeader): void {
-    let counts = this.#counts.get(header.db);
-    if (counts === undefined) {
-      counts = { db: header.db, keys: 0, expiring: 0, expired: 0, types: {} };
-      this.#counts.set(header.db, counts);
-    }
-    counts.keys++;
-    const type = entryType(header);
-    counts.types[type] = (counts.types[type] ?? 0) + 1;
-    if (header.expireAtMs === NONE) return;
-    counts.expiring++;
-    if (header.expireAtMs <= this.#options.snapshotAtMs) counts.expired++;
   }
 }

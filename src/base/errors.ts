@@ -33,6 +33,11 @@ export const ERRORS = {
   AUTH_FAILED: { retryable: false, hint: 'Check user and password' },
   NOPERM: { retryable: false, hint: 'Run precheck: it prints the ACL line that is missing' },
   COMMAND_FAILED: { retryable: false, hint: 'The server refused the command' },
+  SENTINEL_UNKNOWN_MASTER: {
+    retryable: false,
+    hint: 'SENTINEL MASTERS, asked of a Sentinel, lists the names that it knows',
+  },
+  SENTINEL_NO_MASTER: { retryable: true, hint: 'Is a failover under way? Try again in a moment' },
 
   // Reading a source
   PSYNC_FORBIDDEN: {
@@ -82,6 +87,13 @@ export const ERRORS = {
     hint: 'The connection to the target broke; run the restore again',
   },
   TARGET_REFUSED: { retryable: false, hint: 'The target refused a write; see the message' },
+  TARGET_FULL: { retryable: false, hint: 'Raise maxmemory of the target' },
+  TARGET_CHANGED: {
+    retryable: false,
+    hint: 'Run the restore anew: it compares everything that is there',
+  },
+  TASK_NOT_FOUND: { retryable: false, hint: 'tidemark tasks lists the tasks of this machine' },
+  TASK_HELD: { retryable: true, hint: 'Wait until the other process is done' },
   VALUE_UNREPRESENTABLE: { retryable: false, hint: 'Restore to a newer server' },
 } as const satisfies Record<string, ErrorFacts>;
 

@@ -27,13 +27,12 @@ export class RunControl {
   async changed(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = (): void => {
-      signal?.removeEventListener('abort', wake);
-      resolve();
-    };
+    const wake = (): void => resolve();
     this.#waiting.push(wake);
     signal?.addEventListener('abort', wake);
     await promise;
+    signal?.removeEventListener('abort', wake);
+    this.#waiting = this.#waiting.filter((other) => other !== wake);
   }
 }
 

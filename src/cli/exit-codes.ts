@@ -9,6 +9,8 @@ export const EXIT = {
   refused: 3,
   /** Finished, but something could not be restored exactly. */
   inexact: 4,
+  /** Done, and the answer is one that wants attention. */
+  attention: 5,
   interrupted: 130,
 } as const;
 
@@ -34,6 +36,8 @@ export const EXIT_OF_ERROR: Readonly<Record<ErrorCode, ExitStatus>> = {
   AUTH_FAILED: EXIT.failed,
   NOPERM: EXIT.failed,
   COMMAND_FAILED: EXIT.failed,
+  SENTINEL_UNKNOWN_MASTER: EXIT.failed,
+  SENTINEL_NO_MASTER: EXIT.failed,
 
   PSYNC_FORBIDDEN: EXIT.refused,
   PSYNC_REFUSED: EXIT.failed,
@@ -65,5 +69,9 @@ export const EXIT_OF_ERROR: Readonly<Record<ErrorCode, ExitStatus>> = {
   TARGET_CONFLICT: EXIT.refused,
   TARGET_LOST: EXIT.failed,
   TARGET_REFUSED: EXIT.failed,
+  TARGET_FULL: EXIT.failed,
+  TARGET_CHANGED: EXIT.refused,
+  TASK_NOT_FOUND: EXIT.failed,
+  TASK_HELD: EXIT.failed,
   VALUE_UNREPRESENTABLE: EXIT.failed,
 };

@@ -3,11 +3,15 @@ import { addBackup } from './commands/backup.ts';
 import { addCat } from './commands/cat.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDiff } from './commands/diff.ts';
+import { addExport } from './commands/export.ts';
+import { addFind } from './commands/find.ts';
 import { addImport } from './commands/import.ts';
 import { addList } from './commands/list.ts';
 import { addPrecheck } from './commands/precheck.ts';
 import { addRestore } from './commands/restore.ts';
 import { addShow } from './commands/show.ts';
+import { addTasks } from './commands/tasks.ts';
 import { addVerify } from './commands/verify.ts';
 import type { Door } from './invocation.ts';
 
@@ -25,7 +29,8 @@ Environment:
 
 Exit status:
   0 done · 1 failed · 2 wrong usage · 3 a precheck or confirmation refused
-  4 finished, but something could not be restored exactly · 130 interrupted
+  4 finished, but something could not be restored exactly
+  5 there are differences (diff --exit-code) · 130 interrupted
 
 Examples:
   tidemark demo
@@ -63,7 +68,11 @@ export function createProgram(door: Door, write: (help: string) => void): Comman
     addList,
     addShow,
     addCat,
+    addFind,
+    addDiff,
     addRestore,
+    addTasks,
+    addExport,
     addVerify,
     addPrecheck,
     addDemo,

@@ -10,6 +10,11 @@ export type Terminal = {
   /** Aborts, with an INTERRUPTED error as the reason, when the user wants to stop. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /**
+   * Calls `toggle` whenever the user asks to pause or to go on (SIGUSR1); gives what ends that.
+   * Absent where there is no such signal.
+   */
+  readonly onPauseSignal?: (toggle: () => void) => () => void;
   /** Version of the program. */
   readonly version: string;
   /** What starts this program again, before the arguments. */

@@ -79,10 +79,12 @@ export class HashChain {
     sum[3] += this.#h4;
   }
 
-  /** The state as 32 hexadecimal digits. */
-  hex(): string {
-    const words = [this.#h1, this.#h2, this.#h3, this.#h4];
-    return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+  /** Writes the state as 16 bytes: four words, each with its highest byte first. */
+  write(out: Uint8Array, at: number): void {
+    writeWord(out, at, this.#h1);
+    writeWord(out, at + 4, this.#h2);
+    writeWord(out, at + 8, this.#h3);
+    writeWord(out, at + 12, this.#h4);
   }
 
   #block(bytes: Uint8Array, at: number): void {
@@ -133,6 +135,13 @@ const C4 = 0xa1e38b93 | 0;
 
 function read(bytes: Uint8Array, at: number): number {
   return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+}
+
+function writeWord(out: Uint8Array, at: number, word: number): void {
+  out[at] = word >>> 24;
+  out[at + 1] = word >>> 16;
+  out[at + 2] = word >>> 8;
+  out[at + 3] = word;
 }
 
 function rotate(value: number, bits: number): number {

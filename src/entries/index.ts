@@ -6,6 +6,14 @@
  * Values pass through ValueSink (src/rdb/value-sink.ts) and are bytes all the way; nothing is
  * allocated per element. No I/O, no compression: blocks and files are src/repository/'s.
  */
+export {
+  DistinctTexts,
+  RECORD_WORDS,
+  type RecordSpill,
+  type Twice,
+} from './foreign/distinct-texts.ts';
+export { ForeignLineReader, type LinePlace } from './foreign/foreign-line-reader.ts';
+export { LineSplitter, MAX_LINE_BYTES, type OnLine } from './foreign/line-splitter.ts';
 export { matchesGlob } from './glob.ts';
 export { type LineHeader, JsonLineReader } from './json-reader.ts';
 export { decodeText } from './json-stream-info.ts';

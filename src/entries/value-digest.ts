@@ -32,6 +32,7 @@ const KIND_SEED: Readonly<Record<ValueKind, number>> = {
 export class ValueDigester implements ValueSink {
   readonly #chain = new HashChain();
   readonly #sum = new Uint32Array(4);
+  readonly #core = Buffer.alloc(16);
   #kind: ValueKind = 'string';
   #index = 0;
   #slot = 0;
@@ -212,11 +213,29 @@ export class ValueDigester implements ValueSink {
 
   /** The digest of the value that ended last. */
   digest(): ValueDigest {
+    this.writeCore(this.#core, 0);
+    return { core: this.#core.toString('hex'), counters: this.#counters };
+  }
+
+  /** Of the value that ended last: `digest().counters`. */
+  get counters(): string | null {
+    return this.#counters;
+  }
+
+  /** Writes `digest().core` as its 16 bytes, without allocating anything. */
+  writeCore(out: Uint8Array, at: number): void {
+    const sum = this.#sum;
+    const words = this.#core;
+    for (let i = 0; i < 4; i++) {
+      const word = sum[i];
+      words[4 * i] = word;
+      words[4 * i + 1] = word >>> 8;
+      words[4 * i + 2] = word >>> 16;
+      words[4 * i + 3] = word >>> 24;
+    }
     this.#chain.begin(KIND_SEED[this.#kind]);
-    const words = Buffer.alloc(16);
-    for (const [i, word] of this.#sum.entries()) words.writeUInt32LE(word, i * 4);
     this.#chain.text(words);
-    return { core: this.#chain.hex(), counters: this.#counters };
+    this.#chain.write(out, at);
   }
 }
 

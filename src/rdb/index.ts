@@ -14,8 +14,10 @@ export { RdbBatcher, type RdbBatch } from './batcher.ts';
 export { forwardPieces, RdbCursor, type TextSink } from './cursor.ts';
 export { encodeFunctionPayload } from './encode/function-payload.ts';
 export { INEXACT, type InexactReason } from './encode/inexact.ts';
+export { appendRdbEntry } from './encode/rdb-entry.ts';
 export { RdbStreamWriter } from './encode/rdb-stream-writer.ts';
 export { RestorePayloadEncoder } from './encode/restore-payload-encoder.ts';
+export { RestorePayloadStream } from './encode/restore-payload-stream.ts';
 export {
   formatOfRdb,
   type ServerFamily as TargetFamily,

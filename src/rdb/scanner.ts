@@ -1,4 +1,5 @@
 import { CodedError } from '../base/index.ts';
+import { updateCrc64Kernel } from '../kernels/index.ts';
 import { createCrc64, equalsCrc64, updateCrc64 } from './kernels/crc64.ts';
 import {
   FIRST_OPCODE,
@@ -12,6 +13,9 @@ import {
 } from './format.ts';
 import { RdbCursor } from './cursor.ts';
 import { ValueSkipper } from './value-skipper.ts';
+
+/** From here on the kernel's checksum is worth the copy. */
+const KERNEL_BYTES = 512;
 
 /** What a dump holds beside its keys; every call's bytes are the callee's to keep. */
 export interface RdbSideRecords {
@@ -77,7 +81,7 @@ export class RdbScanner {
     let crcFrom = start;
     while (!this.done) {
       if (this.#state === 'checksum') {
-        updateCrc64(this.#crc, bytes, crcFrom, pos);
+        this.#addToChecksum(bytes, crcFrom, pos);
         crcFrom = pos;
         const after = this.#checksum(bytes, pos, end, base);
         if (after < 0) break;
@@ -89,7 +93,7 @@ export class RdbScanner {
       if (after < 0) break;
       pos = after;
     }
-    if (pos > crcFrom) updateCrc64(this.#crc, bytes, crcFrom, pos);
+    if (pos > crcFrom) this.#addToChecksum(bytes, crcFrom, pos);
     this.offset = base + pos;
     return pos;
   }
@@ -316,6 +320,11 @@ export class RdbScanner {
     const size = this.#templateSizes.get(id);
     if (size === undefined) throw corruptAt(`a reference to hash template ${id}`, this.offset);
     return size;
+  }
+
+  #addToChecksum(bytes: Uint8Array, start: number, end: number): void {
+    const update = end - start < KERNEL_BYTES ? updateCrc64 : updateCrc64Kernel;
+    update(this.#crc, bytes, start, end);
   }
 
   #checksum(bytes: Uint8Array, pos: number, end: number, base: number): number {

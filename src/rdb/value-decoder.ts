@@ -278,7 +278,8 @@ export class ValueDecoder {
       const t = cursor.length();
       cursor.forwardString(sink);
       cursor.forwardString(sink);
-      if (t !== 0) sink.fieldExpireAt(minimum + t - 1);
+      // As a minimum beyond what a number holds exactly, a sum stands for "practically never".
+      if (t !== 0) sink.fieldExpireAt(Math.min(minimum + t - 1, Number.MAX_SAFE_INTEGER));
     }
   }
 

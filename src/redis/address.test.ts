@@ -30,6 +30,22 @@ describe('parseAddress', () => {
     test(`reads ${text}`, () => assert.deepEqual(parts(text), expected));
   }
 
+  test('reads the Sentinels and the name of their master', () => {
+    const text = 'sentinel+tls://bob:p@w@a,[::1]:7,c:26380/my%2Fmaster/3';
+    assert.deepEqual(parts(text), [true, 'a', 26379, null, 'bob', 'p@w', 3]);
+    assert.deepEqual(parseAddress(text).sentinel, {
+      master: 'my/master',
+      nodes: [
+        { host: 'a', port: 26379 },
+        { host: '::1', port: 7 },
+        { host: 'c', port: 26380 },
+      ],
+    });
+    const { tls, database, sentinel } = parseAddress('sentinel://h:1/m');
+    assert.deepEqual([tls, database, sentinel?.master], [false, null, 'm']);
+    assert.equal(parseAddress('redis://h').sentinel, undefined);
+  });
+
   test('lets a separate password win, split at the first colon when no user is named', () => {
     const loginOf = (text: string, given: object) => parts(text, given).slice(4, 6);
     assert.deepEqual(loginOf('redis://h', { password: 'pw' }), [null, 'pw']);
@@ -55,6 +71,15 @@ describe('parseAddress', () => {
     'redis://h?db=1',
     'redis://:hunter2%zz@h',
     'redis://bob:hunter2@h:x',
+    'sentinel://h:1',
+    'sentinel://h:1/',
+    'sentinel://h:1//0',
+    'sentinel://h:1,/m',
+    'sentinel:///m',
+    'sentinel://h:1/m/db',
+    'sentinel://h:1/m/0/1',
+    'sentinel://:hunter2@h:0/m',
+    'redis://a,b',
     'unix://host/path',
     'unix://',
     'unix:///a?dbs=1',
@@ -71,7 +96,7 @@ describe('parseAddress', () => {
     });
   }
 
-  for (const scheme of ['sentinel', 'sentinel+tls', 'cluster', 'cluster+tls']) {
+  for (const scheme of ['cluster', 'cluster+tls']) {
     test(`knows ${scheme}:// and refuses it for now`, () => {
       const act = () => parseAddress(`${scheme}://:pw@h:1/m`);
       assert.throws(act, (error) => isCoded(error, 'SOURCE_UNSUPPORTED'));
@@ -90,6 +115,7 @@ describe('displayAddress', () => {
     ['redis://bob:pw@h:7000/3', 'redis://bob@h:7000/3'],
     ['valkeys://:pw@[::1]', 'valkeys://[::1]:6379'],
     ['unix://a:b@/run/x%3Fy?db=2', 'unix://a@/run/x%3Fy?db=2'],
+    ['sentinel://a:b@h,[::1]:1/a%2Fb/3', 'sentinel://a@h:26379,[::1]:1/a%2Fb/3'],
   ] as const;
   for (const [text, shown] of rows) {
     test(`shows ${text} without its secret, readable again`, () => {

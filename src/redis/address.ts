@@ -4,8 +4,8 @@ import { Secret } from './secret.ts';
 /** Where one Redis server is and who we are there. Plain data; the password hides itself. */
 export type RedisAddress = {
   /** How it was written; `unix` has `path`, the others `host` and `port`. */
-  readonly scheme: 'redis' | 'rediss' | 'valkey' | 'valkeys' | 'unix';
-  /** Empty for a unix socket. IPv6 without brackets. */
+  readonly scheme: Scheme;
+  /** Empty for a unix socket; of the first Sentinel where there are some. IPv6 without brackets. */
   readonly host: string;
   /** 0 for a unix socket. */
   readonly port: number;
@@ -16,6 +16,21 @@ export type RedisAddress = {
   readonly password: Secret | null;
   /** `null`: none was named, which for a source or target means all of them. */
   readonly database: number | null;
+  /** Whom to ask for the server; absent where the server itself is named. */
+  readonly sentinel?: SentinelAddress;
+};
+
+type TcpScheme = 'redis' | 'rediss' | 'valkey' | 'valkeys';
+type SentinelScheme = 'sentinel' | 'sentinel+tls';
+type Scheme = TcpScheme | SentinelScheme | 'unix';
+
+export type HostPort = { readonly host: string; readonly port: number };
+
+export type SentinelAddress = {
+  /** The name that the Sentinels give the master. */
+  readonly master: string;
+  /** In the order in which they are asked. At least one. */
+  readonly nodes: readonly HostPort[];
 };
 
 export type Credentials = {
@@ -24,15 +39,18 @@ export type Credentials = {
   readonly password?: string;
 };
 
-const FORMS = 'redis://[user[:password]@]host[:port][/db], rediss://, valkey(s)://, unix:///path';
-const LATER = ['sentinel', 'sentinel+tls', 'cluster', 'cluster+tls'];
+const FORMS =
+  'redis://[user[:password]@]host[:port][/db], rediss://, valkey(s)://, unix:///path, ' +
+  'sentinel(+tls)://[user[:password]@]host[:port][,host[:port]…]/master[/db]';
+const LATER = ['cluster', 'cluster+tls'];
 const DEFAULT_PORT = 6379;
+const DEFAULT_SENTINEL_PORT = 26379;
 
 /**
  * Reads an address as people write it. Percent escapes are decoded in user, password and path. A
  * password given separately wins; when no user is named anywhere, a separate `user:password` is
  * split at its first colon (`:p:q` is the password `p:q` of the default user). Throws USAGE, or
- * SOURCE_UNSUPPORTED for sentinel and cluster addresses; no message repeats a password.
+ * SOURCE_UNSUPPORTED for cluster addresses; no message repeats a password.
  */
 export function parseAddress(text: string, given: Credentials = {}): RedisAddress {
   const match = /^([a-z]+(?:\+tls)?):\/\/(.*)$/s.exec(text);
@@ -44,24 +62,57 @@ export function parseAddress(text: string, given: Credentials = {}): RedisAddres
     });
   }
   if (scheme === 'unix') return withCredentials(parseUnix(rest), given);
+  if (scheme === 'sentinel' || scheme === 'sentinel+tls') {
+    return withCredentials(parseSentinel(scheme, rest), given);
+  }
   if (scheme !== 'redis' && scheme !== 'rediss' && scheme !== 'valkey' && scheme !== 'valkeys') {
     throw usage('no known scheme in front');
   }
   return withCredentials(parseTcp(scheme, rest), given);
 }
 
-function parseTcp(scheme: 'redis' | 'rediss' | 'valkey' | 'valkeys', rest: string): RedisAddress {
-  const at = rest.lastIndexOf('@');
-  const login = parseLogin(at === -1 ? null : rest.slice(0, at));
-  const place = /^(\[[0-9a-fA-F:.%]+\]|[^:/?#[\]\s]+)(?::(\d+))?(?:\/(\d*))?$/.exec(
-    rest.slice(at + 1),
-  );
-  if (!place) throw usage('no host[:port][/db] in it');
-  const port = place[2] === undefined ? DEFAULT_PORT : Number(place[2]);
-  if (port < 1 || port > 65535) throw usage(`port ${port}`);
-  const host = place[1].replace(/^\[|\]$/g, '');
+function parseTcp(scheme: TcpScheme, rest: string): RedisAddress {
+  const [login, place] = splitLogin(rest);
+  const [node, db] = splitOnce(place, '/');
+  const where = parseNode(node, DEFAULT_PORT);
+  if (where === null || (db !== null && !/^\d*$/.test(db))) {
+    throw usage('no host[:port][/db] in it');
+  }
   const tls = scheme === 'rediss' || scheme === 'valkeys';
-  return { scheme, host, port, path: null, tls, ...login, database: parseDatabase(place[3]) };
+  return { scheme, ...where, path: null, tls, ...login, database: parseDatabase(db ?? undefined) };
+}
+
+function parseSentinel(scheme: SentinelScheme, rest: string): RedisAddress {
+  const [login, place] = splitLogin(rest);
+  const [hosts, name] = splitOnce(place, '/');
+  const nodes = hosts.split(',').map((node) => parseNode(node, DEFAULT_SENTINEL_PORT));
+  const [first] = nodes;
+  if (first === null || first === undefined || !nodes.every((node) => node !== null)) {
+    throw usage('no host[:port][,host[:port]…]/master in it');
+  }
+  const [master, db] = splitOnce(name ?? '', '/');
+  if (master === '' || (db !== null && !/^\d*$/.test(db))) {
+    throw usage('no name of a master behind the Sentinels');
+  }
+  const sentinel = { master: decode(master), nodes };
+  const database = parseDatabase(db ?? undefined);
+  const tls = scheme === 'sentinel+tls';
+  return { scheme, ...first, path: null, tls, ...login, database, sentinel };
+}
+
+/** `host[:port]`, IPv6 in brackets; `null` when it is something else. */
+function parseNode(text: string, defaultPort: number): HostPort | null {
+  const place = /^(\[[0-9a-fA-F:.%]+\]|[^:/?#,[\]\s]+)(?::(\d+))?$/.exec(text);
+  if (!place) return null;
+  const port = place[2] === undefined ? defaultPort : Number(place[2]);
+  if (port < 1 || port > 65535) throw usage(`port ${port}`);
+  return { host: place[1].replace(/^\[|\]$/g, ''), port };
+}
+
+/** Passwords may hold any character, `@` and `/` too: the last `@` ends them. */
+function splitLogin(rest: string): [Pick<RedisAddress, 'user' | 'password'>, string] {
+  const at = rest.lastIndexOf('@');
+  return [parseLogin(at === -1 ? null : rest.slice(0, at)), rest.slice(at + 1)];
 }
 
 function parseUnix(rest: string): RedisAddress {
@@ -114,8 +165,14 @@ export function displayAddress(address: RedisAddress): string {
     const path = encodeURI(address.path).replace(/[?#]/g, encodeURIComponent);
     return `unix://${user}${path}${db === null ? '' : `?db=${db}`}`;
   }
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${address.scheme}://${user}${host}:${address.port}${db === null ? '' : `/${db}`}`;
+  const { scheme, sentinel } = address;
+  const nodes = (sentinel?.nodes ?? [address]).map(displayNode).join(',');
+  const master = sentinel === undefined ? '' : `/${encodeURIComponent(sentinel.master)}`;
+  return `${scheme}://${user}${nodes}${master}${db === null ? '' : `/${db}`}`;
+}
+
+function displayNode({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function splitOnce(text: string, mark: string): [string, string | null] {

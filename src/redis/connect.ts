@@ -4,18 +4,40 @@ import type { RedisAddress } from './address.ts';
 import { openSocket } from './open-socket.ts';
 import type { ConnectOptions, RedisConnection } from './redis-connection.ts';
 import { errorOfReply } from './reply-errors.ts';
+import { connectToMaster } from './sentinel.ts';
 import { SocketConnection } from './socket-connection.ts';
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 
 /**
  * Connects, authenticates and makes sure that a Redis answers: on return, at least one reply has
- * come. Throws CONNECT_FAILED, CONNECT_TIMEOUT, TLS_FAILED, AUTH_FAILED, RESP_INVALID (no Redis
- * there), USAGE (TLS files, a database that does not exist) or INTERRUPTED.
+ * come. Where Sentinels are named, connects to the master that they name; the connection's
+ * address is the master's own. Throws CONNECT_FAILED, CONNECT_TIMEOUT, TLS_FAILED, AUTH_FAILED,
+ * RESP_INVALID (no Redis there), USAGE (TLS files, a database that does not exist) or INTERRUPTED;
+ * from Sentinels also SENTINEL_UNKNOWN_MASTER and SENTINEL_NO_MASTER.
  */
 export async function connect(
   address: RedisAddress,
   options: ConnectOptions = {},
+): Promise<RedisConnection> {
+  if (address.sentinel === undefined) return await connectToNode(address, options);
+  return await connectToMaster(address, address.sentinel, options, connectToNode);
+}
+
+/** The server that an address means now: of Sentinels their master, which may be another later. */
+export async function resolveAddress(
+  address: RedisAddress,
+  options: ConnectOptions = {},
+): Promise<RedisAddress> {
+  if (address.sentinel === undefined) return address;
+  const conn = await connect(address, options);
+  conn.close();
+  return conn.address;
+}
+
+async function connectToNode(
+  address: RedisAddress,
+  options: ConnectOptions,
 ): Promise<RedisConnection> {
   const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
   const startedAt = systemClock.monotonic();

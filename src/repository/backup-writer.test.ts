@@ -139,7 +139,7 @@ describe('BackupWriter', () => {
 });
 
 describe('findBackup', () => {
-  test('takes an id, a unique beginning, or latest', async () => {
+  test('takes an id, a unique beginning, latest, or one before these', async () => {
     const { storage, repository } = await opened();
     const { id, source } = await writeSampleBackup(repository);
     const folder = `sources/${source}/backups/`;
@@ -157,7 +157,11 @@ describe('findBackup', () => {
     assert.equal(await idOf('20250101T000000Z-AAB'), others[1]);
     await assert.rejects(idOf('2025'), /aaaaaa, 20250101t000000z-aabbbb/);
     await assert.rejects(idOf('2025'), { code: 'BACKUP_AMBIGUOUS' });
-    for (const none of ['1999', '']) {
+    assert.equal(await idOf('latest~0'), others[2]);
+    assert.equal(await idOf('latest~1'), id);
+    assert.equal(await idOf(`${id.slice(0, 12)}~1`), others[1]);
+    await assert.rejects(idOf('latest~4'), /'latest~4' of .*cccccc has 3 before it/);
+    for (const none of ['1999', '', '~1', 'latest~', 'latest~x', 'latest~4']) {
       await assert.rejects(idOf(none), { code: 'BACKUP_NOT_FOUND' });
     }
     await storage.put(`sources/${source}/deleted/${others[2]}.json`, Buffer.of(1));

@@ -42,7 +42,8 @@ export async function listBackups(
 }
 
 /**
- * The backup meant by an id, a unique beginning of one, or `latest`. BACKUP_NOT_FOUND,
+ * The backup meant by an id, a unique beginning of one, or `latest`; with `~n` behind it, the n-th
+ * before that one in the order in which they were begun: `latest~1`. BACKUP_NOT_FOUND,
  * BACKUP_AMBIGUOUS.
  */
 export async function findBackup(
@@ -52,12 +53,26 @@ export async function findBackup(
   signal?: AbortSignal,
 ): Promise<BackupListing> {
   const all = await listBackups(repository, source, signal);
-  const latest = all.at(-1);
-  if (latest === undefined) {
+  if (all.length === 0) {
     throw new CodedError('BACKUP_NOT_FOUND', `Cannot find '${wanted}': '${source}' has no backups`);
   }
-  if (wanted === 'latest') return latest;
-  const prefix = wanted.toLowerCase();
+  const [, name, back = '0'] = /^(.*?)(?:~(\d{1,9}))?$/s.exec(wanted) as RegExpExecArray;
+  const at = all.indexOf(chooseNamed(all, source, name, wanted));
+  const found = all[at - Number(back)];
+  if (found !== undefined) return found;
+  const message = `Cannot find backup '${wanted}' of '${source}': ${all[at].id} has ${at} before it`;
+  throw new CodedError('BACKUP_NOT_FOUND', message);
+}
+
+function chooseNamed(
+  all: readonly BackupListing[],
+  source: string,
+  name: string,
+  wanted: string,
+): BackupListing {
+  const latest = all[all.length - 1];
+  if (name === 'latest') return latest;
+  const prefix = name.toLowerCase();
   const found = prefix === '' ? [] : all.filter((backup) => backup.id.startsWith(prefix));
   if (found.length === 1) return found[0];
   if (found.length === 0) {
@@ -66,7 +81,7 @@ export async function findBackup(
   }
   const shown = found.slice(0, MAX_CANDIDATES_SHOWN).map((backup) => backup.id);
   const more = found.length > shown.length ? ` and ${found.length - shown.length} more` : '';
-  const message = `Cannot choose a backup: '${wanted}' begins ${shown.join(', ')}${more}`;
+  const message = `Cannot choose a backup: '${name}' begins ${shown.join(', ')}${more}`;
   throw new CodedError('BACKUP_AMBIGUOUS', message);
 }
 

@@ -38,7 +38,7 @@ export {
   openDataFile,
 } from './data-file/data-file-reader.ts';
 export type { DataBlock } from './data-file/data-file-writer.ts';
-export { filterMayContain, filterOf, type KeyFilter } from './data-file/key-filter.ts';
+export { filterBits, filterMayContain, filterOf, type KeyFilter } from './data-file/key-filter.ts';
 export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';
 export { readInstanceRecord } from './instance-record.ts';
 export { Lease, type WantedLease } from './leases.ts';
@@ -51,6 +51,7 @@ export {
   EVERYTHING,
   type Manifest,
   type Selection,
+  type ReadingFacts,
   type ShardFacts,
   type Totals,
 } from './records/manifest.ts';

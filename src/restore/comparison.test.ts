@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { targetFormat } from '../rdb/index.ts';
 import { equalExpiry, equalValue, timeOf } from './comparison.ts';
 import type { WantedKey } from './command-parts.ts';
-import { isFatal } from './conflicts.ts';
+import { isFatal } from './refusals.ts';
 import type { TargetFacts } from './target-facts.ts';
 
 const facts = (expireTime: boolean): TargetFacts => ({

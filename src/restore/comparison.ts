@@ -10,7 +10,7 @@ import type { TargetFacts } from './target-facts.ts';
 const CLOCK_TOLERANCE_MS = 1000;
 
 /** The command that asks for a key's expiry, most exactly. */
-export function expiryCommand(facts: TargetFacts): 'PEXPIRETIME' | 'PTTL' {
+export function expiryCommand(facts: Pick<TargetFacts, 'expireTime'>): 'PEXPIRETIME' | 'PTTL' {
   return facts.expireTime ? 'PEXPIRETIME' : 'PTTL';
 }
 
@@ -22,7 +22,7 @@ export function equalExpiry(
   expireAtMs: number,
   reply: Reply,
   serverNowMs: number,
-  facts: TargetFacts,
+  facts: Pick<TargetFacts, 'expireTime'>,
   ttl: TtlPolicy,
 ): boolean {
   // Times that no number holds exactly are read as the last one that is, here as in a dump.
@@ -36,21 +36,28 @@ export function equalExpiry(
 }
 
 /** Whether the target's DUMP of a key holds what this restore would write. */
-export function equalValue(wanted: WantedKey, payload: Buffer): boolean {
+export function equalValue(wanted: WantedKey, payload: Buffer, nowMs = Date.now()): boolean {
   if (wanted.payload?.equals(payload)) return true;
-  return equalToPayload(() => digestOfWanted(wanted), payload);
+  return equalToPayload(() => digestOfWanted(wanted, nowMs), payload, nowMs);
 }
 
-/** A payload that we cannot read holds something newer than all that we could have written. */
-export function equalToPayload(wanted: () => ValueDigest, payload: Buffer): boolean {
-  let there: ValueDigest;
+export function equalToPayload(
+  wanted: () => ValueDigest,
+  payload: Uint8Array,
+  nowMs = Date.now(),
+): boolean {
+  const there = readDigest(payload, nowMs);
+  return there !== undefined && equalDigests(wanted(), there);
+}
+
+/** Undefined: the payload holds something newer than all that we could have written. */
+export function readDigest(payload: Uint8Array, nowMs: number): ValueDigest | undefined {
   try {
-    there = digestOfPayload(payload);
+    return digestOfPayload(payload, nowMs);
   } catch (error) {
-    if (isCoded(error, 'RDB_UNSUPPORTED', 'RDB_CORRUPT', 'RDB_TRUNCATED')) return false;
+    if (isCoded(error, 'RDB_UNSUPPORTED', 'RDB_CORRUPT', 'RDB_TRUNCATED')) return undefined;
     throw error;
   }
-  return equalDigests(wanted(), there);
 }
 
 /**

@@ -1,11 +1,11 @@
-import { CodedError, printableBytes } from '../base/index.ts';
 import { formatText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type CommandArg, type Reply, ReplyError } from '../resp/index.ts';
-import type { WantedKey } from './command-parts.ts';
+import { type WantedKey, writeCommand } from './command-parts.ts';
 import { equalExpiry, equalValue, expiryCommand, isWithin, timeOf } from './comparison.ts';
 import type { Counts, Tally } from './counts.ts';
-import { type ConflictPolicy, NO_EXPIRY, type TtlPolicy } from './policies.ts';
+import type { ConflictPolicy, TtlPolicy } from './policies.ts';
+import { conflictOf, isFatal, refused } from './refusals.ts';
 import type { TargetFacts } from './target-facts.ts';
 
 export type ConflictOptions = {
@@ -28,26 +28,29 @@ const CHUNK_BYTES = 8 << 20;
 const MAX_COMPARED_BYTES = 64 << 20;
 
 /**
- * Decides about keys that the target has already: equal ones are left alone, others treated by
- * policy. Atomic against other writers is only what a single command is: a renamed copy never
- * replaces anything, an overwritten key is replaced whole.
+ * Decides about keys that appeared in the target between the look at it and the write: equal ones
+ * are left alone, others treated by policy. Atomic against other writers is only what a single
+ * command is: a renamed copy never replaces anything, an overwritten key is replaced whole.
  */
 export class ConflictResolver {
   readonly #conn: RedisConnection;
   readonly #facts: TargetFacts;
   readonly #options: ConflictOptions;
-  readonly #tally: Tally;
 
   /** `conn` is used by nobody else while `resolve` runs. */
-  constructor(conn: RedisConnection, facts: TargetFacts, options: ConflictOptions, tally: Tally) {
+  constructor(conn: RedisConnection, facts: TargetFacts, options: ConflictOptions) {
     this.#conn = conn;
     this.#facts = facts;
     this.#options = options;
-    this.#tally = tally;
   }
 
   /** `db`: of the backup; `targetDb`: of the target. TARGET_CONFLICT with the policy `fail`. */
-  async resolve(db: number, targetDb: number, wanted: readonly WantedKey[]): Promise<void> {
+  async resolve(
+    db: number,
+    targetDb: number,
+    wanted: readonly WantedKey[],
+    tally: Tally,
+  ): Promise<void> {
     if (wanted.length === 0) return;
     await this.#conn.command(['SELECT', targetDb]);
     let chunk: WantedKey[] = [];
@@ -56,33 +59,29 @@ export class ConflictResolver {
       chunk.push(key);
       bytes += key.payload?.length ?? key.text?.length ?? 0;
       if (chunk.length < CHUNK_KEYS && bytes < CHUNK_BYTES) continue;
-      await this.#resolveChunk(db, chunk);
+      await this.#resolveChunk(db, chunk, tally);
       chunk = [];
       bytes = 0;
     }
-    await this.#resolveChunk(db, chunk);
+    await this.#resolveChunk(db, chunk, tally);
   }
 
-  async #resolveChunk(db: number, wanted: readonly WantedKey[]): Promise<void> {
+  async #resolveChunk(db: number, wanted: readonly WantedKey[], tally: Tally): Promise<void> {
     if (wanted.length === 0) return;
-    const counts = this.#tally.of(db);
+    const counts = tally.of(db);
     const decisions = await this.#decide(wanted);
     const writes: { readonly key: WantedKey; readonly decision: Decision }[] = [];
     for (const [index, key] of wanted.entries()) {
       const decision = decisions[index];
       if (decision === 'unchanged') counts.unchanged++;
       else if (decision === 'skip') counts.skipped++;
-      else if (decision === 'fail') throw conflict(db, key);
+      else if (decision === 'fail') throw conflictOf(db, key.key);
       else writes.push({ key, decision });
     }
-    if (this.#options.dryRun) {
-      for (const { decision } of writes) countWrite(counts, decision);
-      return;
-    }
-    const commands = writes.map(({ key, decision }) => this.#writeCommand(key, decision));
+    const commands = writes.map(({ key, decision }) => this.#command(key, decision));
     const replies = await this.#conn.pipeline(commands);
     for (const [index, { key, decision }] of writes.entries()) {
-      await this.#account(db, counts, key, decision, replies[index]);
+      await this.#account(db, tally, key, decision, replies[index]);
     }
   }
 
@@ -129,35 +128,22 @@ export class ConflictResolver {
     }
   }
 
-  #writeCommand(wanted: WantedKey, decision: Decision): CommandArg[] {
-    const key =
-      decision === 'rename'
-        ? Buffer.concat([wanted.key, Buffer.from(this.#options.renameSuffix)])
-        : wanted.key;
-    const replaces = decision === 'overwrite';
-    const hasExpiry = wanted.expireAtMs !== NO_EXPIRY;
-    if (wanted.payload === undefined) {
-      const command: CommandArg[] = ['SET', key, wanted.text as Buffer];
-      if (hasExpiry) command.push('PXAT', wanted.expireAtMs);
-      if (!replaces) command.push('NX');
-      return command;
+  #command(wanted: WantedKey, decision: Decision): CommandArg[] {
+    if (decision === 'rename') {
+      const name = Buffer.concat([wanted.key, Buffer.from(this.#options.renameSuffix)]);
+      return writeCommand(wanted, name, false, this.#facts.restoreOptions);
     }
-    const { restoreOptions } = this.#facts;
-    const ttl = restoreOptions ? wanted.expireAtMs : Math.max(1, wanted.expireAtMs - Date.now());
-    const command: CommandArg[] = ['RESTORE', key, hasExpiry ? ttl : 0, wanted.payload];
-    if (replaces) command.push('REPLACE');
-    if (hasExpiry && restoreOptions) command.push('ABSTTL');
-    command.push(...wanted.usage);
-    return command;
+    return writeCommand(wanted, wanted.key, decision === 'overwrite', this.#facts.restoreOptions);
   }
 
   async #account(
     db: number,
-    counts: Counts,
+    tally: Tally,
     key: WantedKey,
     decision: Decision,
     reply: Reply,
   ): Promise<void> {
+    const counts = tally.of(db);
     const exists = reply === null || (reply instanceof ReplyError && reply.code === 'BUSYKEY');
     if (!exists && !(reply instanceof ReplyError)) {
       countWrite(counts, decision);
@@ -171,7 +157,7 @@ export class ConflictResolver {
     }
     counts.failed++;
     const message = exists ? 'the key changed while it was being restored' : reply.message;
-    this.#tally.problem({ db, key: name, code: 'TARGET_REFUSED', message });
+    tally.problem({ db, key: name, code: 'TARGET_REFUSED', message });
   }
 
   /** Whether the renamed name holds what this restore would put there: an earlier run of it. */
@@ -186,38 +172,4 @@ function countWrite(counts: Counts, decision: Decision): void {
   if (decision === 'rename') counts.renamed++;
   else if (decision === 'overwrite') counts.overwritten++;
   else counts.restored++;
-}
-
-/** Errors that are about the server, not about one key. */
-export function isFatal(message: string): boolean {
-  return FATAL.has(message.split(' ', 1)[0]);
-}
-
-const FATAL = new Set([
-  'OOM',
-  'READONLY',
-  'NOPERM',
-  'NOAUTH',
-  'MISCONF',
-  'BUSY',
-  'LOADING',
-  'MASTERDOWN',
-  'NOREPLICAS',
-  'MOVED',
-  'ASK',
-  'CLUSTERDOWN',
-  'CROSSSLOT',
-]);
-
-export function refused(what: string, reply: Reply): CodedError {
-  const text = reply instanceof ReplyError ? reply.message : JSON.stringify(reply);
-  return new CodedError('TARGET_REFUSED', `The target refused ${what}: ${text}`);
-}
-
-function conflict(db: number, { key }: WantedKey): CodedError {
-  return new CodedError(
-    'TARGET_CONFLICT',
-    `The target has ${printableBytes(key)} (database ${db}) with another value or expiry`,
-    { key: printableBytes(key) },
-  );
 }

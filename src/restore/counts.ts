@@ -7,6 +7,8 @@ export type Counts = {
   renamed: number;
   overwritten: number;
   skipped: number;
+  /** An application changed it while this task was interrupted: left as it is. */
+  changed: number;
   /** Not written: their time was over. */
   expired: number;
   failed: number;
@@ -22,6 +24,7 @@ export function emptyCounts(): Counts {
     renamed: 0,
     overwritten: 0,
     skipped: 0,
+    changed: 0,
     expired: 0,
     failed: 0,
     inexact: 0,
@@ -56,6 +59,16 @@ export class Tally {
   problem(problem: Problem): void {
     this.problemCount++;
     if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
+  }
+
+  /** Adds what another tally counted. */
+  add(other: Tally): void {
+    for (const { db, ...counts } of other.databases) {
+      const sum = this.of(db);
+      for (const name of Object.keys(counts) as (keyof Counts)[]) sum[name] += counts[name];
+    }
+    for (const problem of other.problems) this.problem(problem);
+    this.problemCount += other.problemCount - other.problems.length;
   }
 
   get databases(): ({ readonly db: number } & Counts)[] {

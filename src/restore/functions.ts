@@ -3,7 +3,7 @@ import { decodeText } from '../entries/index.ts';
 import type { RedisConnection } from '../redis/index.ts';
 import { type Manifest, readInstanceRecord, type Repository } from '../repository/index.ts';
 import { type Reply, ReplyError, replyText } from '../resp/index.ts';
-import { isFatal, refused } from './conflicts.ts';
+import { isFatal, refused } from './refusals.ts';
 
 /** What became of function libraries; `scripts` are script bodies loaded into the cache. */
 export type FunctionCounts = {

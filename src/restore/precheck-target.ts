@@ -30,6 +30,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['RESTORE', 'key', '0', 'payload'],
   ['DUMP', 'key'],
   ['EXISTS', 'key'],
+  ['GETRANGE', 'key', '0', '1'],
   ['SELECT', '0'],
   ['PEXPIRETIME', 'key'],
   // Keys of more than a mebibyte are built by these.

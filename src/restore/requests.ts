@@ -1,3 +1,4 @@
+import type { RunControl } from '../base/index.ts';
 import type { EntrySelection } from '../entries/index.ts';
 import type { RedisAddress, TlsOptions } from '../redis/index.ts';
 import type { Manifest, Repository, Source } from '../repository/index.ts';
@@ -14,6 +15,8 @@ export type RestoreProgress = {
   /** Raw bytes of JSON read, of those to read. */
   readonly bytes: number;
   readonly totalBytes: number;
+  /** It stands still because its control says so. */
+  readonly paused: boolean;
 };
 
 export type RestoreRequest = {
@@ -39,10 +42,45 @@ export type RestoreRequest = {
   readonly dryRun?: boolean;
   readonly rateBytesPerSecond?: number;
   readonly rateKeysPerSecond?: number;
+  /** Rates and pause that may change meanwhile; wins over the two rates. */
+  readonly control?: RunControl;
   readonly workers?: number;
+  /**
+   * Folder of tasks: there a journal is kept, by which `resumeRestore` can go on after anything.
+   * Absent: this restore cannot be resumed.
+   */
+  readonly state?: string;
+  /** What the caller wants to find in the task's record when it resumes. No secrets. */
+  readonly origin?: Readonly<Record<string, string | boolean>>;
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly onNotice?: (text: string) => void;
+  /**
+   * Called when the restore ends without being done although it has begun: by `resumeRestore` the
+   * task can be taken up again.
+   */
+  readonly onResumable?: (task: string) => void;
   readonly signal?: AbortSignal;
+};
+
+/** What to go on with; everything else is in the task's journal. */
+export type ResumeRequest = Pick<
+  RestoreRequest,
+  | 'tls'
+  | 'rateBytesPerSecond'
+  | 'rateKeysPerSecond'
+  | 'control'
+  | 'workers'
+  | 'onProgress'
+  | 'onNotice'
+  | 'onResumable'
+  | 'signal'
+> & {
+  readonly state: string;
+  readonly task: string;
+  /** The one that the task began with. */
+  readonly repository: Repository;
+  /** The same server as before, under an address of now. */
+  readonly target: RedisAddress;
 };
 
 export type RestoreReport = {
@@ -52,6 +90,8 @@ export type RestoreReport = {
   /** Without secrets. */
   readonly target: string;
   readonly dryRun: boolean;
+  /** Counts cover all runs of the task. */
+  readonly resumed: boolean;
   readonly startedAt: string;
   readonly durationMs: number;
   readonly totals: Counts;

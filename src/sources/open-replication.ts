@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CodedError, isCoded, systemClock } from '../base/index.ts';
+import { CodedError, isCoded, RunControl, systemClock } from '../base/index.ts';
 import { connect, displayAddress, type RedisAddress } from '../redis/index.ts';
 import { shakeHands } from './handshake.ts';
+import { RateControlledRdb } from './rate-controlled-rdb.ts';
 import { RateGuard } from './rate-guard.ts';
-import { MIN_RATE, type RateLimit } from './rate-limit.ts';
+import { MIN_RATE } from './rate-limit.ts';
 import type { OnChunk, RdbByteSource, RdbEnd } from './rdb-byte-source.ts';
 import { ReplicationLink, type ReplicationOrigin } from './replication-link.ts';
 import type { ReplicationDeadlines, ReplicationOptions } from './replication-options.ts';
@@ -37,7 +38,7 @@ export async function openReplication(
   options: ReplicationOptions = {},
 ): Promise<ReplicationStream> {
   const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
-  if (options.rateLimit) checkRate(options.rateLimit);
+  checkRate(controlOf(options)?.settings.bytesPerSecond ?? null);
   const giveUpAt = systemClock.monotonic() + deadlines.retryMs;
   for (let attempt = 0; ; attempt++) {
     try {
@@ -82,11 +83,12 @@ async function openOnce(
       valkeyVersion: options.valkeyVersion ?? NEWEST_VALKEY,
       timeoutMs: deadlines.handshakeMs,
     });
-    const rateLimit = options.rateLimit ?? null;
-    if (rateLimit) {
+    const control = controlOf(options);
+    const openGuard = async (): Promise<RateGuard> => {
       const watcher = await connect(address, { ...connectOptions, readBufferBytes: 64 << 10 });
-      guard = await RateGuard.create(watcher, rateLimit.bounds ?? {});
-    }
+      return await RateGuard.create(watcher, options.rateLimit?.bounds ?? {});
+    };
+    if (control && isHolding(control)) guard = await openGuard();
     options.onPhase?.('waiting-for-fork', `Waiting for ${node} to make its snapshot`);
     const onStream = options.onStream ?? null;
     const link = new ReplicationLink(conn, {
@@ -96,12 +98,15 @@ async function openOnce(
       rdbOnly,
       deadlines,
       onStream,
-      rateLimit,
-      guard,
     });
     const origin = await link.open();
     options.onPhase?.('receiving', `Receiving from ${node}`);
-    return new OpenReplication(link, origin);
+    const stream = new OpenReplication(link, origin);
+    if (!control) return stream;
+    const { framing } = origin;
+    const { onLifted } = options;
+    const limit = { ...(onLifted && { onLifted }), ...options.rateLimit };
+    return new RateControlledRdb(stream, control, { framing, limit, guard, openGuard });
   } catch (error) {
     guard?.end();
     conn.close();
@@ -142,9 +147,18 @@ class OpenReplication implements ReplicationStream {
   }
 }
 
-function checkRate(limit: RateLimit): void {
-  if (limit.bytesPerSecond >= MIN_RATE) return;
-  throw new CodedError('USAGE', `Cannot limit the rate to ${limit.bytesPerSecond} bytes/s`, {
+function controlOf({ control, rateLimit }: ReplicationOptions): RunControl | null {
+  if (control) return control;
+  return rateLimit ? new RunControl({ bytesPerSecond: rateLimit.bytesPerSecond }) : null;
+}
+
+function isHolding({ settings }: RunControl): boolean {
+  return settings.paused || settings.bytesPerSecond !== null;
+}
+
+function checkRate(bytesPerSecond: number | null): void {
+  if (bytesPerSecond === null || bytesPerSecond >= MIN_RATE) return;
+  throw new CodedError('USAGE', `Cannot limit the rate to ${bytesPerSecond} bytes/s`, {
     hint: `At least ${MIN_RATE} bytes/s: a slower replica is dropped by the server`,
   });
 }

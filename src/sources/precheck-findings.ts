@@ -1,3 +1,4 @@
+import type { CodedError } from '../base/index.ts';
 import { infoNumber, type RedisAddress, type ServerIdentity } from '../redis/index.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 import type { Rights } from './precheck-rights.ts';
@@ -5,8 +6,11 @@ import type { Rights } from './precheck-rights.ts';
 /** What was learnt, for the pure rules below. */
 export type PrecheckFacts = {
   readonly address: RedisAddress;
+  readonly mode: 'psync' | 'scan' | 'auto';
   readonly identity: ServerIdentity;
   readonly rights: Rights;
+  /** Why keys cannot be read one by one (SCAN); null: they can. */
+  readonly scan: CodedError | null;
   /** CONFIG parameters by name; empty when forbidden. */
   readonly config: Readonly<Record<string, string>>;
   /** Bytes per second that the history grew while we looked; `null` when unknown. */
@@ -22,34 +26,70 @@ const MIN_REPL_TIMEOUT_SECONDS = 30;
 
 /** Every rule, in the order in which people read them. */
 export function judgeSource(facts: PrecheckFacts): Finding[] {
+  const isReplica = readsByPsync(facts);
   return [
     ...rights(facts),
+    readingMode(facts),
     version(facts),
     state(facts),
     transport(facts),
+    ...(isReplica ? replication(facts) : []),
+    databases(facts),
+    modules(facts),
+    ...(isReplica ? rateLimit(facts) : []),
+  ].filter((finding) => finding !== null);
+}
+
+/** What matters to a reader who attaches as a replica, and to no other. */
+function replication(facts: PrecheckFacts): (Finding | null)[] {
+  return [
     forkMemory(facts),
     saving(facts),
     transfer(facts),
     outputBuffer(facts),
     replTimeout(facts),
     backlog(facts),
-    databases(facts),
-    modules(facts),
-    ...rateLimit(facts),
-  ].filter((finding) => finding !== null);
+  ];
+}
+
+/** Whether a backup would attach as a replica, as far as can be told; so it would try to. */
+function readsByPsync({ mode, rights: { psync, replconf }, scan }: PrecheckFacts): boolean {
+  if (mode !== 'auto') return mode === 'psync';
+  const isForbidden = [psync, replconf].some((right) => right === 'no' || right === 'hidden');
+  return !isForbidden || scan !== null;
+}
+
+/** How a backup would read: whether it is of one instant depends on it. */
+function readingMode(facts: PrecheckFacts): Finding {
+  const id = 'source.mode';
+  const { mode, scan, address } = facts;
+  if (readsByPsync(facts)) {
+    return ok(id, 'A backup would attach as a replica (PSYNC) and be of one instant');
+  }
+  if (scan !== null) return error(id, scan.message, scan.hint);
+  const text = 'A backup would read key by key (SCAN, DUMP) and not be of one instant';
+  if (mode === 'scan') return ok(id, text);
+  return warning(id, text, psyncAclLine(address));
+}
+
+function psyncAclLine({ user }: RedisAddress): string {
+  return `ACL SETUSER ${user ?? 'default'} +psync +replconf +ping, where the server allows it`;
 }
 
 /** Missing rights come with the one ACL line that gives all of them. */
 function rights(facts: PrecheckFacts): Finding[] {
   const { identity } = facts;
-  const isThrottled = facts.rateBytesPerSecond !== null;
+  const isThrottled = facts.rateBytesPerSecond !== null && readsByPsync(facts);
   const missing: string[] = [];
-  if (facts.rights.psync === 'no') missing.push('+psync');
-  if (facts.rights.replconf === 'no') missing.push('+replconf');
+  if (facts.mode !== 'scan' && facts.rights.psync === 'no') missing.push('+psync');
+  if (facts.mode !== 'scan' && facts.rights.replconf === 'no') missing.push('+replconf');
   if (identity.forbidden.includes('INFO')) missing.push('+info');
   if (identity.forbidden.includes('CONFIG GET')) missing.push('+config|get');
   const line = `ACL SETUSER ${facts.address.user ?? 'default'} ${missing.join(' ')}`;
-  const findings = [replicaRight('psync', facts, line), replicaRight('replconf', facts, line)];
+  const isReplicaNeeded = facts.mode !== 'scan';
+  const findings = isReplicaNeeded
+    ? [replicaRight('psync', facts, line), replicaRight('replconf', facts, line)]
+    : [];
   const info = 'source.info-right';
   if (!missing.includes('+info')) findings.push(ok(info, 'INFO may be read'));
   else if (isThrottled) {
@@ -70,16 +110,18 @@ function rights(facts: PrecheckFacts): Finding[] {
 function replicaRight(name: 'psync' | 'replconf', facts: PrecheckFacts, line: string): Finding {
   const id = `source.${name}-right`;
   const command = name.toUpperCase();
+  // Where SCAN takes its place, a missing right costs the one instant and not the backup.
+  const bad = readsByPsync(facts) ? error : warning;
   switch (facts.rights[name]) {
     case 'yes':
       return ok(id, `${command} is allowed`);
     case 'no':
-      return error(id, `The user has no right to ${command}`, line);
+      return bad(id, `The user has no right to ${command}`, line);
     case 'hidden':
-      return error(
+      return bad(
         id,
         `The server does not know ${command}: a managed service, a proxy, or rename-command`,
-        'Import an RDB file instead, or give the renamed command',
+        'Give the renamed command, read by SCAN (--mode scan), or import an RDB file',
       );
     default:
       return warning(id, `Whether ${command} is allowed cannot be tested`, 'Try a backup');
@@ -102,7 +144,11 @@ function version({ identity }: PrecheckFacts): Finding {
 function state({ identity }: PrecheckFacts): Finding {
   const id = 'source.state';
   if (identity.mode === 'sentinel') {
-    return error(id, 'This is a Sentinel: it holds no data', 'Name one of the servers it watches');
+    return error(
+      id,
+      'This is a Sentinel: it holds no data',
+      'Name its master: sentinel://host:port/name',
+    );
   }
   if (identity.loading === true) {
     return error(id, 'The server is loading its data', 'Wait until it has finished');

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CodedError, systemClock } from '../base/index.ts';
+import { CodedError, isCoded, systemClock } from '../base/index.ts';
 import {
   connect,
   describeServer,
@@ -8,6 +8,7 @@ import {
   parseInfo,
   type RedisAddress,
   type RedisConnection,
+  type ServerIdentity,
   type TlsOptions,
 } from '../redis/index.ts';
 import { replyPairs, replyText } from '../resp/index.ts';
@@ -15,10 +16,13 @@ import { error, type Finding, ok } from './finding.ts';
 import { judgeSource } from './precheck-findings.ts';
 import { tryRights } from './precheck-rights.ts';
 import type { CommandNames } from './replication-options.ts';
+import { tryAbilities } from './scan/abilities.ts';
 
 export type PrecheckOptions = {
   readonly tls?: TlsOptions;
   readonly commandNames?: CommandNames;
+  /** How the backup will read. Default `auto`. */
+  readonly mode?: 'psync' | 'scan' | 'auto';
   /** Bytes per second that the backup will be limited to. */
   readonly rateBytesPerSecond?: number;
   readonly connectTimeoutMs?: number;
@@ -59,22 +63,50 @@ async function look(address: RedisAddress, options: PrecheckOptions): Promise<Fi
     ...(options.connectTimeoutMs !== undefined && { connectTimeoutMs: options.connectTimeoutMs }),
   };
   const conn = await connect(address, connectOptions);
+  // Of Sentinels it was their master that we came to.
+  const node = conn.address;
   try {
     const startedAt = systemClock.monotonic();
     const identity = await describeServer(conn);
     const config = await readConfig(conn);
-    const trial = await connect(address, connectOptions);
+    const trial = await connect(node, connectOptions);
     const rights = await tryRights(trial, identity, options.commandNames ?? {}).finally(() =>
       trial.close(),
     );
+    const scan = await tryScan(await connect(node, connectOptions), identity);
     const watchMs = (options.watchMs ?? 1000) - (systemClock.monotonic() - startedAt);
     if (identity.offset !== null && watchMs > 0) await watch(watchMs, options.signal);
     const writeRate = await measureWrites(conn, identity.offset, startedAt);
     const rateBytesPerSecond = options.rateBytesPerSecond ?? null;
     return [
-      ok('source.reach', `Connected to ${displayAddress(address)}`),
-      ...judgeSource({ address, identity, rights, config, writeRate, rateBytesPerSecond }),
+      ok('source.reach', `Connected to ${displayAddress(node)}`),
+      ...judgeSource({
+        address: node,
+        mode: options.mode ?? 'auto',
+        identity,
+        rights,
+        scan,
+        config,
+        writeRate,
+        rateBytesPerSecond,
+      }),
     ];
+  } finally {
+    conn.close();
+  }
+}
+
+/** Whether keys can be read one by one; otherwise why not. Owns the connection. */
+async function tryScan(
+  conn: RedisConnection,
+  identity: ServerIdentity,
+): Promise<CodedError | null> {
+  try {
+    await tryAbilities(conn, identity);
+    return null;
+  } catch (failure) {
+    if (!isCoded(failure, 'NOPERM', 'SOURCE_UNSUPPORTED', 'COMMAND_FAILED')) throw failure;
+    return failure;
   } finally {
     conn.close();
   }

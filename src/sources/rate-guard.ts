@@ -1,6 +1,15 @@
 import { CodedError, isCoded, systemClock } from '../base/index.ts';
-import { infoNumber, parseInfo, type RedisConnection } from '../redis/index.ts';
-import { ReplyError, replyPairs, replyText } from '../resp/index.ts';
+import { parseInfo, type RedisConnection } from '../redis/index.ts';
+import { type Reply, ReplyError, replyPairs, replyText } from '../resp/index.ts';
+import {
+  countSaveCalls,
+  findHarm,
+  parseBufferLimit,
+  parseLargestBuffer,
+  parseSavePoints,
+  type SourceLook,
+  type SourceSettings,
+} from './rate-harm.ts';
 import type { HarmBounds } from './rate-limit.ts';
 
 const DEFAULT_BOUNDS: HarmBounds = {
@@ -8,79 +17,34 @@ const DEFAULT_BOUNDS: HarmBounds = {
   replicaBufferBytes: 64 << 20,
 };
 
-export type SavePoint = { readonly seconds: number; readonly changes: number };
+/** The server's own default. */
+const DEFAULT_REPL_TIMEOUT_MS = 60_000;
 
-export type GuardedTransfer = {
+const NO_SETTINGS: SourceSettings = {
+  savePoints: [],
+  bufferLimit: { hardBytes: 0, softBytes: 0 },
+  replTimeoutMs: DEFAULT_REPL_TIMEOUT_MS,
+};
+
+export type Watched = {
   readonly framing: 'length' | 'mark';
-  readonly bounds: HarmBounds;
-  /** The source's `save` setting; empty when unknown or none. */
-  readonly savePoints: readonly SavePoint[];
-  readonly nowMs: number;
+  /** While false nothing is held back, so nothing is asked. */
+  readonly isThrottled: () => boolean;
+  /** Told once: the guard has ended then. */
+  readonly onHarm: (reason: string) => void;
 };
 
 /**
- * Whether our slowness costs the source anything, from its INFO: a sentence, or null. With the mark
- * framing the child lives as long as our transfer: other replicas wait for it, saves are refused,
- * copy-on-write grows. With the length framing the child is gone and only our buffer counts.
- */
-export function findHarm(
-  info: Readonly<Record<string, string>>,
-  transfer: GuardedTransfer,
-): string | null {
-  const { bounds } = transfer;
-  const buffered = infoNumber(info, 'mem_clients_slaves') ?? 0;
-  if (buffered > bounds.replicaBufferBytes) {
-    return `the source holds ${mebibytes(buffered)} in output buffers of replicas`;
-  }
-  if (transfer.framing === 'length') return null;
-  // Until the transfer ends, the server lists us as waiting too.
-  const waiting = Object.entries(info).filter(
-    ([name, text]) => /^slave\d+$/.test(name) && text.includes('state=wait_bgsave'),
-  ).length;
-  if (waiting > 1) return 'another replica waits for the source until our transfer ends';
-  const copied = infoNumber(info, 'current_cow_size') ?? 0;
-  if (copied > bounds.copyOnWriteBytes) {
-    return `copy-on-write at the source has grown to ${mebibytes(copied)}`;
-  }
-  if (info['aof_rewrite_scheduled'] === '1') {
-    return 'the source wants to rewrite its AOF and waits until our transfer ends';
-  }
-  return isSaveDue(info, transfer) ? 'the source wants to save and cannot while we read' : null;
-}
-
-function isSaveDue(info: Readonly<Record<string, string>>, transfer: GuardedTransfer): boolean {
-  const changes = infoNumber(info, 'rdb_changes_since_last_save') ?? 0;
-  const savedAt = infoNumber(info, 'rdb_last_save_time') ?? 0;
-  const serverMicros = infoNumber(info, 'server_time_usec');
-  const now = serverMicros === null ? transfer.nowMs / 1000 : serverMicros / 1e6;
-  return transfer.savePoints.some(
-    (point) => changes >= point.changes && now - savedAt > point.seconds,
-  );
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / (1 << 20))} MiB`;
-}
-
-/** Reads `CONFIG GET save`, such as "3600 1 300 100". */
-export function parseSavePoints(text: string): SavePoint[] {
-  const numbers = text.split(' ').filter(Boolean).map(Number);
-  const points: SavePoint[] = [];
-  for (let i = 0; i + 1 < numbers.length; i += 2) {
-    points.push({ seconds: numbers[i], changes: numbers[i + 1] });
-  }
-  return points;
-}
-
-/**
- * Watches the source while a transfer is throttled: INFO each second on a connection of its own,
+ * Watches the source while a transfer is held back: INFO each second on a connection of its own,
  * which it owns and closes. Not being able to look any more counts as harm.
  */
 export class RateGuard {
   readonly #conn: RedisConnection;
   readonly #bounds: HarmBounds;
   readonly #intervalMs: number;
-  #savePoints: readonly SavePoint[] = [];
+  #settings = NO_SETTINGS;
+  #mayList = true;
+  #before: SourceLook | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isEnded = false;
 
@@ -99,6 +63,7 @@ export class RateGuard {
     const guard = new RateGuard(conn, bounds, intervalMs);
     try {
       await conn.command(['INFO', 'persistence']);
+      guard.#settings = await readSettings(conn);
     } catch (error) {
       conn.close();
       if (!isCoded(error, 'NOPERM', 'COMMAND_FAILED')) throw error;
@@ -107,41 +72,60 @@ export class RateGuard {
         cause: error,
       });
     }
-    const config = replyPairs(await conn.attempt(['CONFIG', 'GET', 'save']));
-    guard.#savePoints = parseSavePoints(replyText(config.get('save')));
     return guard;
   }
 
-  /** Looks at once and then every interval, until harm (reported once) or `end`. */
-  begin(framing: 'length' | 'mark', onHarm: (reason: string) => void): void {
-    void this.#look(framing, onHarm);
+  /** How long nothing may be read: a source drops a replica that takes nothing for longer. */
+  get longestPauseMs(): number {
+    return this.#settings.replTimeoutMs / 2;
   }
 
-  async #look(framing: 'length' | 'mark', onHarm: (reason: string) => void): Promise<void> {
-    const reason = await this.#find(framing);
+  /** Looks at once and then every interval, until harm or `end`. */
+  begin(watched: Watched): void {
+    void this.#look(watched);
+  }
+
+  async #look(watched: Watched): Promise<void> {
+    const reason = watched.isThrottled() ? await this.#find(watched.framing) : null;
+    if (!watched.isThrottled()) this.#before = null;
     if (this.#isEnded) return;
-    if (reason === null) {
-      this.#timer = setTimeout(() => void this.#look(framing, onHarm), this.#intervalMs);
+    if (reason === null || !watched.isThrottled()) {
+      this.#timer = setTimeout(() => void this.#look(watched), this.#intervalMs);
       return;
     }
     this.end();
-    onHarm(reason);
+    watched.onHarm(reason);
   }
 
   async #find(framing: 'length' | 'mark'): Promise<string | null> {
-    let reply: unknown;
+    const before = this.#before;
     try {
-      reply = await this.#conn.attempt(['INFO'], { timeoutMs: this.#intervalMs * 5 });
+      const look = await this.#read();
+      this.#before = look;
+      return findHarm(look, before, { framing, bounds: this.#bounds, settings: this.#settings });
     } catch (error) {
       return `the source cannot be watched any more (${(error as Error).message})`;
     }
-    if (!(reply instanceof Buffer)) {
-      const why = reply instanceof ReplyError ? reply.message : 'no text';
-      return `the source cannot be watched any more (INFO: ${why})`;
+  }
+
+  async #read(): Promise<SourceLook> {
+    const timeoutMs = this.#intervalMs * 5;
+    const commands = [
+      ['INFO'],
+      ['INFO', 'commandstats'],
+      ...(this.#mayList ? [['CLIENT', 'LIST', 'TYPE', 'slave']] : []),
+    ];
+    const [info, stats, clients] = await this.#conn.pipeline(commands, { timeoutMs });
+    if (!(info instanceof Buffer)) {
+      throw new Error(`INFO: ${info instanceof ReplyError ? info.message : 'no text'}`);
     }
-    const nowMs = systemClock.now();
-    const transfer = { framing, bounds: this.#bounds, savePoints: this.#savePoints, nowMs };
-    return findHarm(parseInfo(reply.toString()), transfer);
+    if (!(clients instanceof Buffer)) this.#mayList = false;
+    return {
+      info: parseInfo(info.toString()),
+      bufferedBytes: clients instanceof Buffer ? parseLargestBuffer(clients.toString()) : null,
+      saveCalls: stats instanceof Buffer ? countSaveCalls(parseInfo(stats.toString())) : null,
+      atMs: systemClock.now(),
+    };
   }
 
   end(): void {
@@ -149,4 +133,18 @@ export class RateGuard {
     if (this.#timer) clearTimeout(this.#timer);
     this.#conn.close();
   }
+}
+
+/** What may not be read is taken for the server's default. */
+async function readSettings(conn: RedisConnection): Promise<SourceSettings> {
+  const read = async (name: string): Promise<string> => {
+    const reply: Reply = await conn.attempt(['CONFIG', 'GET', name]);
+    return replyText(replyPairs(reply).get(name));
+  };
+  const seconds = Number(await read('repl-timeout'));
+  return {
+    savePoints: parseSavePoints(await read('save')),
+    bufferLimit: parseBufferLimit(await read('client-output-buffer-limit')),
+    replTimeoutMs: seconds > 0 ? seconds * 1000 : DEFAULT_REPL_TIMEOUT_MS,
+  };
 }

@@ -13,7 +13,10 @@ export type RateLimit = {
 export type HarmBounds = {
   /** Copy-on-write memory of the source's child. Default 256 MiB. */
   readonly copyOnWriteBytes: number;
-  /** Output buffers of the source's replicas, ours among them. Default 64 MiB. */
+  /**
+   * The largest output buffer of a replica of the source. Default 64 MiB, or less where the source
+   * drops replicas earlier.
+   */
   readonly replicaBufferBytes: number;
 };
 
@@ -26,8 +29,8 @@ const BURST_SECONDS = 0.25;
  * is how long to read nothing.
  */
 export class TokenBucket {
-  readonly #rate: number;
   readonly #clock: Clock;
+  #rate: number;
   #level: number;
   #at: number;
 
@@ -36,6 +39,13 @@ export class TokenBucket {
     this.#clock = clock;
     this.#level = bytesPerSecond * BURST_SECONDS;
     this.#at = clock.monotonic();
+  }
+
+  /** Another rate from now on; debt is paid back at the new one. */
+  set bytesPerSecond(rate: number) {
+    this.take(0);
+    this.#rate = rate;
+    this.#level = Math.min(this.#level, rate * BURST_SECONDS);
   }
 
   /** Takes `bytes`; gives the milliseconds to wait before reading more, 0 for none. */

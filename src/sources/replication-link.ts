@@ -9,8 +9,6 @@ import {
   PsyncLineReader,
   transferRefusal,
 } from './psync-reply.ts';
-import type { RateGuard } from './rate-guard.ts';
-import { type RateLimit, TokenBucket } from './rate-limit.ts';
 import type { ReplicationDeadlines, StreamHandlers } from './replication-options.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -24,8 +22,6 @@ export type LinkOptions = {
   readonly rdbOnly: boolean;
   readonly deadlines: ReplicationDeadlines;
   readonly onStream: StreamHandlers | null;
-  readonly rateLimit: RateLimit | null;
-  readonly guard: RateGuard | null;
 };
 
 type Step = 'reply' | 'header' | 'payload' | 'stream' | 'ended';
@@ -43,7 +39,7 @@ export class ReplicationLink {
   readonly #lines = new PsyncLineReader();
   readonly #opened = Promise.withResolvers<ReplicationOrigin>();
   readonly #ended = Promise.withResolvers<RdbEnd>();
-  readonly #holds = new Set<'start' | 'consumer' | 'rate'>();
+  readonly #holds = new Set<'start' | 'consumer'>();
   #step: Step = 'reply';
   #resync: FullResync | null = null;
   #snapshotAtMs = 0;
@@ -52,8 +48,6 @@ export class ReplicationLink {
   #early: Buffer[] = [];
   #onChunk: OnChunk | null = null;
   #isFlowing = false;
-  #bucket: TokenBucket | null = null;
-  #rateTimer: NodeJS.Timeout | null = null;
   #ackTimer: NodeJS.Timeout | null = null;
   #failure: Error | null = null;
 
@@ -80,11 +74,6 @@ export class ReplicationLink {
     assert(this.#onChunk === null, 'an RDB source starts once');
     this.#onChunk = onChunk;
     if (this.#failure) return Promise.reject(this.#failure);
-    const { rateLimit, guard } = this.#options;
-    if (rateLimit) this.#bucket = new TokenBucket(rateLimit.bytesPerSecond, systemClock);
-    if (rateLimit && guard) {
-      guard.begin((this.#framing as RdbFraming).kind, (reason) => this.#onHarm(rateLimit, reason));
-    }
     this.#release('start');
     return this.#ended.promise;
   }
@@ -166,16 +155,11 @@ export class ReplicationLink {
       return end;
     }
     const stop = framing.push(buffer, start, end, this.#onChunk);
-    const waitMs = this.#bucket?.take(stop - start) ?? 0;
     if (framing.isComplete) this.#endPayload(framing);
-    else if (waitMs > 0) this.#holdForRate(waitMs);
     return stop;
   }
 
   #endPayload(framing: RdbFraming): void {
-    this.#options.guard?.end();
-    this.#bucket = null;
-    this.#clearRate();
     if (this.#options.onStream) this.#beginStream(this.#options.onStream);
     else this.#shut();
     this.#ended.resolve({ bytes: framing.bytes });
@@ -195,36 +179,14 @@ export class ReplicationLink {
     this.#ackTimer = setInterval(acknowledge, ACK_INTERVAL_MS);
   }
 
-  #onHarm(rateLimit: RateLimit, reason: string): void {
-    if (rateLimit.onHarm === 'abort') {
-      this.#fail(new CodedError('RATE_LIMIT_HARM', `Cannot keep the rate limit: ${reason}`));
-      return;
-    }
-    this.#bucket = null;
-    this.#clearRate();
-    this.#release('rate');
-    rateLimit.onLifted?.(reason);
-  }
-
-  #holdForRate(waitMs: number): void {
-    this.#hold('rate');
-    this.#clearRate();
-    this.#rateTimer = setTimeout(() => this.#release('rate'), waitMs);
-  }
-
-  #clearRate(): void {
-    if (this.#rateTimer) clearTimeout(this.#rateTimer);
-    this.#rateTimer = null;
-  }
-
-  #hold(who: 'start' | 'consumer' | 'rate'): void {
+  #hold(who: 'start' | 'consumer'): void {
     if (this.#step === 'ended') return;
     this.#holds.add(who);
     this.#raw.pause();
     this.#watchdog.end();
   }
 
-  #release(who: 'start' | 'consumer' | 'rate'): void {
+  #release(who: 'start' | 'consumer'): void {
     if (!this.#holds.delete(who) || this.#step === 'ended') return;
     // A consumer may resume from within onChunk: bytes must not overtake those being delivered.
     if (this.#holds.size > 0 || this.#isFlowing) return;
@@ -260,9 +222,7 @@ export class ReplicationLink {
   #shut(): void {
     this.#step = 'ended';
     this.#watchdog.end();
-    this.#clearRate();
     if (this.#ackTimer) clearInterval(this.#ackTimer);
-    this.#options.guard?.end();
     this.#raw.close();
   }
 

@@ -1,3 +1,4 @@
+import type { RunControl } from '../base/index.ts';
 import type { TlsOptions } from '../redis/index.ts';
 import type { RateLimit } from './rate-limit.ts';
 
@@ -33,6 +34,13 @@ export type ReplicationOptions = {
   /** What Valkey is told of us: the highest version whose RDB we read. Default 9.1.2. */
   readonly valkeyVersion?: string;
   readonly rateLimit?: RateLimit;
+  /**
+   * Rate and pause while the RDB flows. Its rate counts then; `rateLimit` says what is done on
+   * harm.
+   */
+  readonly control?: RunControl;
+  /** Told of a pause or limit of `control` that had to end; `rateLimit.onLifted` goes first. */
+  readonly onLifted?: (reason: string) => void;
   /**
    * The command stream after the RDB, when the link is to live on. Without it the link is closed
    * at the end of the RDB.

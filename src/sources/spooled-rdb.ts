@@ -1,15 +1,17 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
-import { CodedError, systemClock } from '../base/index.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { CodedError, RunControl } from '../base/index.ts';
+import { RateControlledRdb } from './rate-controlled-rdb.ts';
 import type { OnChunk, RdbByteSource, RdbEnd, RdbOrigin } from './rdb-byte-source.ts';
-import { TokenBucket } from './rate-limit.ts';
 
 export type SpoolOptions = {
   /** A folder on a local disk with room for the whole RDB. */
   readonly folder: string;
   /** Applied to what leaves the spool: the source itself is read as fast as it sends. */
   readonly bytesPerSecond?: number;
+  /** Rate and pause of what leaves the spool; its rate counts then. */
+  readonly control?: RunControl;
   /** Told when everything has been received and the source is free again. */
   readonly onReceived?: (bytes: number) => void;
 };
@@ -22,6 +24,34 @@ const READ_BYTES = 256 << 10;
  * process, however that ends. Throws STORAGE_FULL and STORAGE_FAILED beside the source's own codes.
  */
 export class SpooledRdb implements RdbByteSource {
+  readonly origin: RdbOrigin;
+  readonly #flow: RateControlledRdb;
+
+  constructor(source: RdbByteSource, options: SpoolOptions) {
+    const { bytesPerSecond = null, control = new RunControl({ bytesPerSecond }) } = options;
+    this.origin = source.origin;
+    this.#flow = new RateControlledRdb(new Spool(source, options), control);
+  }
+
+  async start(onChunk: OnChunk, signal?: AbortSignal): Promise<RdbEnd> {
+    return await this.#flow.start(onChunk, signal);
+  }
+
+  pause(): void {
+    this.#flow.pause();
+  }
+
+  resume(): void {
+    this.#flow.resume();
+  }
+
+  close(): void {
+    this.#flow.close();
+  }
+}
+
+/** The spool itself: receives at full speed whatever the reader does, and can be paused behind. */
+class Spool implements RdbByteSource {
   readonly origin: RdbOrigin;
   readonly #source: RdbByteSource;
   readonly #options: SpoolOptions;
@@ -37,6 +67,8 @@ export class SpooledRdb implements RdbByteSource {
 
   async start(onChunk: OnChunk, signal?: AbortSignal): Promise<RdbEnd> {
     const file = this.#open();
+    const wake = (): void => this.#wake();
+    signal?.addEventListener('abort', wake);
     try {
       const end = await this.#receive(file, signal);
       this.#source.close();
@@ -44,6 +76,7 @@ export class SpooledRdb implements RdbByteSource {
       await this.#replay(file, end.bytes, onChunk, signal);
       return end;
     } finally {
+      signal?.removeEventListener('abort', wake);
       closeSync(file);
     }
   }
@@ -91,28 +124,24 @@ export class SpooledRdb implements RdbByteSource {
     signal?: AbortSignal,
   ): Promise<void> {
     const buffer = Buffer.allocUnsafe(READ_BYTES);
-    const { bytesPerSecond } = this.#options;
-    const bucket =
-      bytesPerSecond === undefined ? undefined : new TokenBucket(bytesPerSecond, systemClock);
     for (let at = 0; at < bytes; ) {
       await this.#permission(signal);
       const read = readSync(file, buffer, 0, buffer.length, at);
       if (read === 0) throw spoolError('Cannot read the spool back', new Error('it is short'));
       at += read;
       onChunk(buffer, 0, read);
-      const waitMs = bucket?.take(read) ?? 0;
-      if (waitMs > 0) await delay(waitMs, undefined, signal ? { signal } : {});
-      else await turn();
+      await turn();
     }
+    // The last bytes are held back like all others.
+    await this.#permission(signal);
   }
 
   async #permission(signal?: AbortSignal): Promise<void> {
-    while (this.#isPaused && !this.#isClosed) {
+    const isOver = () => this.#isClosed || signal?.aborted === true;
+    while (this.#isPaused && !isOver()) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    if (this.#isClosed || signal?.aborted === true) {
-      throw new CodedError('INTERRUPTED', 'The spool was closed before its end');
-    }
+    if (isOver()) throw new CodedError('INTERRUPTED', 'The spool was closed before its end');
   }
 }
 

@@ -1,4 +1,4 @@
-import { isCoded } from '../base/index.ts';
+import { isCoded, type RunControl } from '../base/index.ts';
 import {
   type DataFileRecord,
   type Manifest,
@@ -8,6 +8,7 @@ import {
 } from '../repository/index.ts';
 import { BlockChecker } from './block-checker.ts';
 import { type Finding, messageOf } from './findings.ts';
+import { Pace } from './pace.ts';
 import { verifyFile } from './verify-file.ts';
 
 export type VerifyProgress = {
@@ -22,6 +23,8 @@ export type VerifyOptions = {
   readonly onProgress?: (progress: VerifyProgress) => void;
   /** Called at once for each finding, in addition to the report. */
   readonly onFinding?: (finding: Finding) => void;
+  /** Bytes read per second, and pauses. */
+  readonly control?: RunControl;
 };
 
 export type VerifyReport = {
@@ -73,7 +76,8 @@ export async function verifyBackup(
     bytesDone += bytes;
     tell();
   };
-  const check = { repository, manifest, report, progress, signal };
+  const pace = new Pace(options.control);
+  const check = { repository, manifest, report, progress, pace, signal };
   let entries = 0;
   for (const files of sequences(manifest.files)) {
     const checker = new BlockChecker(report);

@@ -11,6 +11,7 @@ import {
 } from '../repository/index.ts';
 import { BlockChecker } from './block-checker.ts';
 import { type Finding, type FindingCode, messageOf } from './findings.ts';
+import type { Pace } from './pace.ts';
 
 /** So much is read at once where blocks are neighbours. */
 const READ_BYTES = 8 << 20;
@@ -21,6 +22,7 @@ export type FileCheck = {
   readonly report: (finding: Finding) => void;
   /** Bytes read since the last call. */
   readonly progress: (bytes: number) => void;
+  readonly pace: Pace;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -85,11 +87,12 @@ async function readThrough(
   reader: DataFileReader | undefined,
   checker: BlockChecker,
 ): Promise<string> {
-  const { repository, progress, signal } = check;
+  const { repository, progress, pace, signal } = check;
   const hash = createHash('sha256');
   const skipTo = async (from: number, to: number) => {
     for (let at = from; at < to; at += READ_BYTES) {
       const range = { start: at, end: Math.min(to, at + READ_BYTES) };
+      await pace.take(range.end - range.start, signal);
       const bytes = await repository.storage.read(record.name, range, signal);
       hash.update(bytes);
       progress(bytes.length);
@@ -100,6 +103,8 @@ async function readThrough(
   for (let first = 0; first < blocks.length; ) {
     await skipTo(position, blocks[first].offset);
     const count = countNeighbours(blocks, first);
+    const last = blocks[first + count - 1];
+    await pace.take(last.offset + last.storedLength - blocks[first].offset, signal);
     const stored = await reader!.readStored(first, count, signal);
     for (const [i, bytes] of stored.entries()) {
       hash.update(bytes);

@@ -106,7 +106,10 @@ function problemName({ db, key }: KeyModel): string {
 }
 
 /** The keys that a report says had this problem. */
-export function reportedKeys(report: RestoreReport, isInexact: boolean): Set<string> {
+export function reportedKeys(
+  report: Pick<RestoreReport, 'problems'>,
+  isInexact: boolean,
+): Set<string> {
   const found = report.problems.filter(({ code }) => (code === 'inexact') === isInexact);
   return new Set(found.map(({ db, key }) => `${db} ${bytesOf(key).toString('base64')}`));
 }

@@ -20,7 +20,11 @@ const MIB = 1 << 20;
 const FAR = 4_102_444_800_000;
 
 /** Every kind that takes several lines, by all the ways in which it can be long. */
-async function fillLong(pipe: RespPipe, elements: number, hasFields: boolean): Promise<void> {
+export async function fillLong(
+  pipe: RespPipe,
+  elements: number,
+  hasFields: boolean,
+): Promise<void> {
   const random = new SeededRandom(5);
   const three = random.bytes(3 * MIB);
   pipe.pipe('SET', 'short', 'between the long ones');

@@ -1,5 +1,6 @@
 import type { BackupProgress, BackupReport } from '../../backup/index.ts';
 import type { Clock } from '../../base/index.ts';
+import type { Manifest } from '../../repository/index.ts';
 import { formatAmount, formatBytes, formatDuration, formatInstant } from '../output/format.ts';
 import type { ProgressMeter } from '../output/progress-meter.ts';
 import { formatFacts } from '../output/text-table.ts';
@@ -13,7 +14,7 @@ export function formatBackupReport(report: BackupReport): string {
   return formatFacts([
     ['backup', report.id],
     ['source', source.name],
-    ['instant', formatInstant(manifest.snapshotAt)],
+    ...formatTime(manifest),
     [
       'keys',
       `${formatAmount(totals.keys, 'key')} in ${formatAmount(databases.length, 'database')}`,
@@ -24,6 +25,18 @@ export function formatBackupReport(report: BackupReport): string {
   ]);
 }
 
+/** One instant, or for keys read one by one when that began and ended. */
+function formatTime({ consistency, snapshotAt, endedAt, shards }: Manifest): [string, string][] {
+  if (consistency === 'point-in-time') return [['instant', formatInstant(snapshotAt)]];
+  const isScanned = shards.some(({ reading }) => reading?.mode === 'scan');
+  const how = isScanned ? 'key by key (SCAN), not of one instant' : 'not of one instant';
+  return [
+    ['from', formatInstant(snapshotAt)],
+    ['to', formatInstant(endedAt)],
+    ['consistency', `fuzzy: ${how}`],
+  ];
+}
+
 /** What they print with `--json`. */
 export function backupDocument(report: BackupReport): object {
   const { manifest, source } = report;
@@ -31,6 +44,7 @@ export function backupDocument(report: BackupReport): object {
     id: report.id,
     source: { id: source.id, name: source.name },
     consistency: manifest.consistency,
+    reading: manifest.shards[0]?.reading ?? null,
     startedAt: manifest.startedAt,
     snapshotAt: manifest.snapshotAt,
     endedAt: manifest.endedAt,

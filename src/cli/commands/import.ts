@@ -1,9 +1,14 @@
-import type { Command } from 'commander';
-import { importRdb } from '../../backup/index.ts';
+import { type Command, Option } from 'commander';
+import { importFiles, type ImportFormat } from '../../backup/index.ts';
 import { CodedError } from '../../base/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter } from '../invocation.ts';
 import { parseCount, parseLabel } from '../options/amounts.ts';
+import {
+  addControlOption,
+  ControlFollower,
+  type ControlOptions,
+} from '../options/control-option.ts';
 import { defined } from '../options/defined.ts';
 import { openRepo } from '../options/repository-option.ts';
 import {
@@ -14,32 +19,47 @@ import {
 import { MAX_WORKERS } from './backup.ts';
 import { backupDocument, formatBackupReport, showBackupProgress } from './backup-report.ts';
 
-type ImportOptions = SelectionOptions & {
-  readonly source: string;
-  readonly label?: Readonly<Record<string, string>>;
-  readonly adopt?: boolean;
-  readonly workers?: number;
-};
+type ImportOptions = SelectionOptions &
+  ControlOptions & {
+    readonly source: string;
+    readonly label?: Readonly<Record<string, string>>;
+    readonly adopt?: boolean;
+    readonly workers?: number;
+    readonly format?: ImportFormat;
+  };
 
 const EXAMPLES = `
 Examples:
   tidemark import ./dump.rdb --source shop --repo ./backups
-  tidemark import ./shard-a.rdb ./shard-b.rdb --source shop-cluster
-  zcat dump.rdb.gz | tidemark import - --source shop`;
+  tidemark import ./shard-a.rdb ./shard-b.rdb.gz --source shop-cluster
+  tidemark cat latest | sed s/old/new/ | tidemark import - --source shop-edited
+  tidemark import ./entries.jsonl.zst --format jsonl --source shop`;
 
 export function addImport(program: Command, door: Door): void {
   const command = program
     .command('import')
-    .summary('make a backup of RDB files')
+    .summary('make a backup of RDB files or JSON Lines')
     .description(
-      'Makes one backup of RDB files that exist already; several files are the shards of one\n' +
-        'backup. "-" reads standard input.',
+      'Makes one backup of files that exist already: RDB files, each a shard of it, or JSON Lines\n' +
+        '(docs/formats/entries.md), also edited or made by other programs. Files may be compressed\n' +
+        'by gzip or zstd. "-" reads standard input.',
     )
-    .argument('<file...>', 'RDB files, or - for standard input')
+    .argument('<file...>', 'files of one format, or - for standard input')
     .requiredOption('--source <name>', 'name of the source in the repository')
+    .addOption(
+      new Option(
+        '--format <name>',
+        'what the files are; otherwise their first bytes say so',
+      ).choices(['rdb', 'jsonl']),
+    )
     .option('--label <name=value>', 'label of the source and this backup (repeatable)', parseLabel)
     .option('--adopt', 'take the name over although it belonged to another instance')
-    .option('--workers <n>', 'threads that encode', parseCount('a number of threads', MAX_WORKERS));
+    .option(
+      '--workers <n>',
+      'threads that encode RDB files',
+      parseCount('a number of threads', MAX_WORKERS),
+    );
+  addControlOption(command);
   addSelectionOptions(command).addHelpText('after', EXAMPLES).action(action(door, runImport));
 }
 
@@ -54,14 +74,21 @@ async function runImport(
   }
   const repository = await openRepo(invocation, 'write');
   const meter = startMeter(invocation);
+  using control = new ControlFollower(invocation, meter, options);
   try {
-    const report = await importRdb({
+    const report = await importFiles({
       repository,
       sourceName: options.source,
       files,
       stdin: terminal.stdin,
+      control: control.run,
       selection: selectionOf(options),
-      ...defined({ labels: options.label, adopt: options.adopt, workers: options.workers }),
+      ...defined({
+        labels: options.label,
+        adopt: options.adopt,
+        workers: options.workers,
+        format: options.format,
+      }),
       onProgress: showBackupProgress(meter, terminal.clock),
       onNotice: (text) => meter.note(`note: ${text}`),
       signal: terminal.signal,

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { BackupMode } from '../../backup/index.ts';
 import { CodedError } from '../../base/index.ts';
 import { displayAddress } from '../../redis/index.ts';
 import { precheckTarget } from '../../restore/index.ts';
@@ -15,9 +16,11 @@ import {
 import { defined } from '../options/defined.ts';
 import { chooseBackup } from '../options/repository-option.ts';
 import { formatAmount, printable } from '../output/format.ts';
+import { REDIS_ARGUMENT } from './backup.ts';
 
 type PrecheckOptions = ConnectionOptions & {
   readonly as: 'source' | 'target';
+  readonly mode?: BackupMode;
   readonly rate?: number;
   readonly psyncAs?: string;
   readonly replconfAs?: string;
@@ -38,11 +41,18 @@ export function addPrecheck(program: Command, door: Door): void {
       'Looks at a server without changing anything and prints one line per finding, with what\n' +
         'to do about it. Ends with 3 when something would not work.',
     )
-    .argument('<redis>', 'redis://[user[:password]@]host[:port][/db], rediss://…, unix:///path')
+    .argument('<redis>', REDIS_ARGUMENT)
     .addOption(
       new Option('--as <role>', 'what the server is to be')
         .choices(['source', 'target'])
         .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--mode <how>', 'of a source: how you will read it (default: auto)').choices([
+        'psync',
+        'scan',
+        'auto',
+      ]),
     )
     .option('--rate <rate>', 'of a source: the rate you will limit the backup to', parseRate)
     .option('--psync-as <name>', 'of a source: what rename-command made of PSYNC')
@@ -81,11 +91,14 @@ async function runPrecheck(
 
 /** Options of the other role would be ignored without a word. */
 function checkOptions(options: PrecheckOptions): void {
-  const { as, rate, psyncAs, replconfAs, for: backup, source } = options;
+  const { as, mode, rate, psyncAs, replconfAs, for: backup, source } = options;
   const stray =
     as === 'source'
       ? (['--for', backup] as const)
-      : (['--rate, --psync-as, --replconf-as', rate ?? psyncAs ?? replconfAs] as const);
+      : ([
+          '--mode, --rate, --psync-as, --replconf-as',
+          mode ?? rate ?? psyncAs ?? replconfAs,
+        ] as const);
   if (stray[1] !== undefined) {
     throw new CodedError('USAGE', `Cannot use ${stray[0]} with --as ${as}`);
   }
@@ -97,10 +110,10 @@ function checkOptions(options: PrecheckOptions): void {
 async function checkSource(
   { terminal }: Invocation,
   connection: Connection,
-  { rate, psyncAs, replconfAs }: PrecheckOptions,
+  { mode, rate, psyncAs, replconfAs }: PrecheckOptions,
 ): Promise<readonly Finding[]> {
   return await precheckSource(connection.address, {
-    ...defined({ tls: connection.tls, rateBytesPerSecond: rate }),
+    ...defined({ tls: connection.tls, mode, rateBytesPerSecond: rate }),
     commandNames: defined({ psync: psyncAs, replconf: replconfAs }),
     signal: terminal.signal,
   });

@@ -1,11 +1,18 @@
 import type { ConflictPolicy, TtlPolicy } from '../../restore/index.ts';
 import type { ConnectionOptions } from '../options/connection-options.ts';
+import type { ControlOptions } from '../options/control-option.ts';
 import type { SelectionOptions } from '../options/selection-options.ts';
 
 /** What `tidemark restore` was told. */
 export type RestoreOptions = ConnectionOptions &
+  ControlOptions &
   SelectionOptions & {
-    readonly to: string;
+    /** Absent with --resume: the target is in the task's journal. */
+    readonly to?: string;
+    /** A task to take up again. */
+    readonly resume?: string;
+    /** Folder of the tasks' journals. */
+    readonly state?: string;
     readonly source?: string;
     readonly mapDb?: ReadonlyMap<number, number>;
     readonly conflict: ConflictPolicy;

@@ -13,6 +13,7 @@ const NOTHING: Counts = {
   renamed: 0,
   overwritten: 0,
   skipped: 0,
+  changed: 0,
   expired: 0,
   failed: 0,
   inexact: 0,
@@ -35,6 +36,7 @@ function reportOf(counts: Partial<Counts>, changes: Partial<RestoreReport> = {})
     backup: '20261122t123000z-7f3a2c',
     target: 'redis://db:6379',
     dryRun: false,
+    resumed: false,
     startedAt: '2026-11-22T12:30:00.000Z',
     durationMs: 1_234,
     totals,
@@ -60,12 +62,7 @@ function format(report: RestoreReport, ttl: 'absolute' | 'remaining' = 'absolute
     repo: undefined,
     color: false,
   };
-  return formatRestoreReport(invocation, report, {
-    to: 'redis://db',
-    conflict: 'rename',
-    ttl,
-    functionConflict: 'skip',
-  });
+  return formatRestoreReport(invocation, report, ttl);
 }
 
 describe('formatRestoreReport', () => {

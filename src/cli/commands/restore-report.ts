@@ -13,6 +13,7 @@ const OUTCOMES = [
   'renamed',
   'overwritten',
   'skipped',
+  'changed',
   'expired',
   'failed',
   'inexact',
@@ -20,14 +21,14 @@ const OUTCOMES = [
 
 /** Whether something that was wanted is not, or not exactly, in the target now. */
 export function isInexact({ totals, functions }: RestoreReport): boolean {
-  return totals.failed > 0 || totals.inexact > 0 || functions.failed > 0;
+  return totals.failed + totals.inexact + totals.changed > 0 || functions.failed > 0;
 }
 
 /** What `restore` prints when it is done; the last line says what was left out and why. */
 export function formatRestoreReport(
   invocation: Invocation,
   report: RestoreReport,
-  options: RestoreOptions,
+  ttl: RestoreOptions['ttl'],
 ): string {
   const heading = report.dryRun
     ? `Dry run of ${report.backup} to ${report.target}: nothing was written`
@@ -39,7 +40,7 @@ export function formatRestoreReport(
     ...formatConflicts(report),
     ...formatProblems(invocation, report),
     `Took ${formatDuration(report.durationMs)}`,
-    ...formatExpired(report, options),
+    ...formatExpired(report, ttl),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -76,6 +77,7 @@ function formatConflicts({ totals, dryRun, task }: RestoreReport): string[] {
     ...line(totals.renamed, `written beside the target's own, as <key>_dbs_${task}_<time>`),
     ...line(totals.overwritten, 'overwritten in the target'),
     ...line(totals.skipped, 'left as they are in the target'),
+    ...line(totals.changed, 'changed by others while the restore was interrupted, and left alone'),
   ];
 }
 
@@ -94,7 +96,7 @@ function formatProblems(invocation: Invocation, report: RestoreReport): string[]
   ];
 }
 
-function formatExpired({ totals, dryRun }: RestoreReport, { ttl }: RestoreOptions): string[] {
+function formatExpired({ totals, dryRun }: RestoreReport, ttl: RestoreOptions['ttl']): string[] {
   const { expired } = totals;
   if (expired === 0) return [];
   const verb = dryRun ? 'would not be' : expired === 1 ? 'was not' : 'were not';

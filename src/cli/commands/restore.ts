@@ -1,11 +1,19 @@
 import { type Command, Option } from 'commander';
+import { resolve } from 'node:path';
 import { CodedError, isCoded } from '../../base/index.ts';
 import { storeReport } from '../../repository/index.ts';
-import { restoreBackup, type RestoreReport, type RestoreRequest } from '../../restore/index.ts';
+import {
+  restoreBackup,
+  type RestoreReport,
+  type RestoreRequest,
+  type ResumeRequest,
+  resumeRestore,
+} from '../../restore/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter } from '../invocation.ts';
 import { parseCount, parseDatabaseMap, parseRate } from '../options/amounts.ts';
 import { addConnectionOptions, readConnection } from '../options/connection-options.ts';
+import { addControlOption, ControlFollower } from '../options/control-option.ts';
 import { defined } from '../options/defined.ts';
 import { chooseBackup, openRepo } from '../options/repository-option.ts';
 import { addSelectionOptions, selectionOf } from '../options/selection-options.ts';
@@ -15,15 +23,26 @@ import { MAX_WORKERS } from './backup.ts';
 import type { RestoreOptions } from './restore-options.ts';
 import { formatRestoreReport, isInexact } from './restore-report.ts';
 import { describePlan, mapToAddress } from './restore-plan.ts';
+import { originOf, readResumedTask } from './restore-resume.ts';
+import {
+  absoluteRepo,
+  chooseStateFolder,
+  defaultStateFolder,
+  withResumeHint,
+} from './restore-state.ts';
 
 const EXAMPLES = `
 Examples:
   tidemark restore latest --to redis://127.0.0.1:6380 --repo ./backups
   tidemark restore latest --to redis://db.example --key user:1 --conflict overwrite
   tidemark restore 20261122t1230 --to redis://db.example --db 0 --map-db 0:5 --dry-run
+  tidemark restore --resume 0a1b2c3d
 
 A key that is in the target with another value or expiry is a conflict; by default the restored
-one is written beside it as <key>_dbs_<task>_<time>. Equal keys stay as they are.`;
+one is written beside it as <key>_dbs_<task>_<time>. Equal keys stay as they are.
+
+A restore that was interrupted is taken up again by --resume, with nothing else to say: what it
+was told is in its journal. "tidemark tasks" lists the tasks.`;
 
 export function addRestore(program: Command, door: Door): void {
   const command = program
@@ -32,8 +51,10 @@ export function addRestore(program: Command, door: Door): void {
     .description(
       'Writes the entries of a backup to a running server. Run twice, it changes nothing.',
     )
-    .argument('<backup>', 'id, unique beginning of one, or latest')
-    .requiredOption('--to <redis>', 'target: redis://[user[:password]@]host[:port][/db], …')
+    .argument('[backup]', 'id, unique beginning of one, or latest')
+    .option('--to <redis>', 'target: redis://[user[:password]@]host[:port][/db], …')
+    .option('--resume <task>', 'go on with a restore that was interrupted')
+    .option('--state <folder>', 'where tasks keep their journals (default: under XDG_STATE_HOME)')
     .option('--source <name>', 'of which source, where the repository has several')
     .option('--dry-run', 'check and count everything, write nothing')
     .option('--yes', 'do not ask before anything is overwritten');
@@ -41,11 +62,18 @@ export function addRestore(program: Command, door: Door): void {
     .option('--rate <rate>', 'write no faster than this, as in 20MiB/s', parseRate)
     .option('--rate-keys <n>', 'write no more keys per second', parseCount('a number of keys'))
     .option('--workers <n>', 'threads that encode', parseCount('a number of threads', MAX_WORKERS));
+  addControlOption(command);
   addSelectionOptions(command);
   addConnectionOptions(command, 'TIDEMARK_TARGET_PASSWORD')
     .addOption(new Option('--target-password-file <path>', 'the same').hideHelp())
     .addHelpText('after', EXAMPLES)
-    .action(action(door, runRestore));
+    .action(
+      action(door, (invocation, backup: string | undefined, options: RestoreOptions) =>
+        options.resume === undefined
+          ? runRestore(invocation, backup, options)
+          : runResume(invocation, command, backup, options),
+      ),
+    );
 }
 
 function addPolicyOptions(command: Command): Command {
@@ -86,10 +114,12 @@ function addPolicyOptions(command: Command): Command {
 
 async function runRestore(
   invocation: Invocation,
-  backup: string,
+  backup: string | undefined,
   options: RestoreOptions,
 ): Promise<ExitStatus> {
-  const { terminal, printer } = invocation;
+  const { terminal } = invocation;
+  if (backup === undefined) throw missing("argument 'backup'");
+  if (options.to === undefined) throw missing("option '--to <redis>'");
   const passwordFile = options.passwordFile ?? options.targetPasswordFile;
   const connection = await readConnection(
     terminal,
@@ -114,17 +144,62 @@ async function runRestore(
       functions: options.functions,
       allowInexact: options.allowInexact,
       dryRun: options.dryRun,
-      rateBytesPerSecond: options.rate,
-      rateKeysPerSecond: options.rateKeys,
       workers: options.workers,
     }),
     signal: terminal.signal,
   };
   await askFirst(invocation, request, options);
-  const report = await restoreWithProgress(invocation, request);
-  if (!report.dryRun) await keepReport(invocation, source.id, report);
-  if (invocation.json) await printer.document(report);
-  else await printer.write(formatRestoreReport(invocation, report, options));
+  const state = options.dryRun === true ? undefined : chooseStateFolder(invocation, options.state);
+  const origin = originOf(absoluteRepo(invocation.repo), options);
+  const kept = state === undefined ? {} : { state, origin };
+  const report = await withProgress(invocation, options, (hooks) =>
+    restoreBackup({ ...request, ...kept, ...hooks }),
+  );
+  return await tell(invocation, source.id, report, options.ttl);
+}
+
+/** Goes on with a task: the options are those of its journal. */
+async function runResume(
+  invocation: Invocation,
+  command: Command,
+  backup: string | undefined,
+  options: RestoreOptions,
+): Promise<ExitStatus> {
+  const { terminal } = invocation;
+  const state = resolve(options.state ?? defaultStateFolder(terminal.env));
+  const task = await readResumedTask(invocation, command, backup, state, options);
+  const { record, connection, repo } = task;
+  const there: Invocation = { ...invocation, repo };
+  const request: ResumeRequest = {
+    state,
+    task: record.task,
+    repository: await openRepo(there, 'read'),
+    target: connection.address,
+    ...defined({ tls: connection.tls, workers: options.workers }),
+    signal: terminal.signal,
+  };
+  const report = await withProgress(there, options, (hooks) =>
+    resumeRestore({ ...request, ...hooks }),
+  );
+  return await tell(there, record.source, report, record.options.ttl);
+}
+
+function missing(what: string): CodedError {
+  return new CodedError('USAGE', `Missing required ${what}`, {
+    hint: 'See tidemark restore --help',
+  });
+}
+
+/** Keeps the report and prints it. */
+async function tell(
+  invocation: Invocation,
+  source: string,
+  report: RestoreReport,
+  ttl: RestoreOptions['ttl'],
+): Promise<ExitStatus> {
+  if (!report.dryRun) await keepReport(invocation, source, report);
+  if (invocation.json) await invocation.printer.document(report);
+  else await invocation.printer.write(formatRestoreReport(invocation, report, ttl));
   return isInexact(report) ? EXIT.inexact : EXIT.done;
 }
 
@@ -166,19 +241,35 @@ async function askFirst(
   await confirm(terminal, 'Keys in the target may be overwritten. Go on?');
 }
 
-async function restoreWithProgress(invocation: Invocation, request: RestoreRequest) {
+type Hooks = Pick<RestoreRequest, 'control' | 'onProgress' | 'onNotice' | 'onResumable'>;
+
+/** Shows how far it is; an error that the task can be resumed after says how. */
+async function withProgress(
+  invocation: Invocation,
+  options: RestoreOptions,
+  work: (hooks: Hooks) => Promise<RestoreReport>,
+): Promise<RestoreReport> {
   const meter = startMeter(invocation);
   const transfer = new TransferProgress(invocation.terminal.clock);
+  const rates = defined({ bytesPerSecond: options.rate, keysPerSecond: options.rateKeys });
+  using control = new ControlFollower(invocation, meter, options, rates);
+  let resumable: string | undefined;
   try {
-    return await restoreBackup({
-      ...request,
+    return await work({
+      control: control.run,
       onProgress: ({ phase, text, keys, bytes, totalBytes }) => {
         if (phase === 'restoring') transfer.begin();
         const shown = { text, bytes, expectedBytes: totalBytes, keys };
         meter.show(() => (phase === 'restoring' ? transfer.format(shown) : text));
       },
       onNotice: (text) => meter.note(`note: ${text}`),
+      onResumable: (task) => {
+        resumable = task;
+      },
     });
+  } catch (error) {
+    if (resumable === undefined) throw error;
+    throw withResumeHint(error, resumable, options.state);
   } finally {
     meter.end();
   }

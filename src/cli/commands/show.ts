@@ -1,7 +1,10 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { CodedError } from '../../base/index.ts';
+import { type KeyStatistics, measureKeys } from '../../browse/index.ts';
 import type { Manifest, Source } from '../../repository/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
-import { action, type Door, type Invocation, styled } from '../invocation.ts';
+import { action, type Door, type Invocation, startMeter, styled } from '../invocation.ts';
+import { parseCount } from '../options/amounts.ts';
 import { type ChosenBackup, chooseBackup } from '../options/repository-option.ts';
 import {
   formatAmount,
@@ -11,12 +14,23 @@ import {
   formatInstant,
 } from '../output/format.ts';
 import { formatFacts, formatTable } from '../output/text-table.ts';
+import { TransferProgress } from '../output/transfer-progress.ts';
 import { type InstanceSummary, summarizeInstance } from './instance-summary.ts';
+import { formatStatistics } from './key-statistics.ts';
 
 const EXAMPLES = `
 Examples:
   tidemark show latest --repo ./backups
+  tidemark show latest --keys --top 10
   tidemark show 20261122t1230 --json | jq .manifest.databases`;
+
+type ShowOptions = {
+  readonly source?: string;
+  readonly keys?: boolean;
+  readonly top: number;
+  readonly prefixDepth: number;
+  readonly separator: string;
+};
 
 export function addShow(program: Command, door: Door): void {
   program
@@ -28,6 +42,18 @@ export function addShow(program: Command, door: Door): void {
     )
     .argument('<backup>', 'id, unique beginning of one, or latest')
     .option('--source <name>', 'of which source, where the repository has several')
+    .option('--keys', 'read the keys too: sizes, biggest keys, expiries, prefixes')
+    .addOption(
+      new Option('--top <n>', 'how many keys and prefixes of --keys to show')
+        .argParser(parseCount('a number of keys', 10_000))
+        .default(20),
+    )
+    .addOption(
+      new Option('--prefix-depth <n>', 'how many parts of a key --keys looks at')
+        .argParser(parseCount('a number of parts', 16))
+        .default(3),
+    )
+    .option('--separator <character>', 'what separates the parts of a key', parseSeparator, ':')
     .addHelpText('after', EXAMPLES)
     .action(action(door, runShow));
 }
@@ -35,15 +61,17 @@ export function addShow(program: Command, door: Door): void {
 async function runShow(
   invocation: Invocation,
   backup: string,
-  options: { readonly source?: string },
+  options: ShowOptions,
 ): Promise<ExitStatus> {
   const { printer, terminal } = invocation;
   const chosen = await chooseBackup(invocation, backup, options.source);
   const instances = await summarizeInstances(chosen, terminal.signal);
   const { manifest, source } = chosen;
+  const keys = options.keys === true ? await readKeys(invocation, chosen, options) : null;
   if (invocation.json) {
     const { id, name, kind, labels } = source;
-    await printer.document({ source: { id, name, kind, labels }, manifest, instances });
+    const document = { source: { id, name, kind, labels }, manifest, instances };
+    await printer.document(keys === null ? document : { ...document, statistics: keys });
     return EXIT.done;
   }
   const head = (text: string): string => `\n${styled(invocation, 'bold', text)}\n`;
@@ -55,7 +83,43 @@ async function runShow(
     await printer.write(head(`Instance record of shard ${instance.shard}`));
     await printer.write(formatInstance(instance));
   }
+  if (keys !== null) {
+    for (const [title, text] of formatStatistics(keys, options.top)) {
+      await printer.write(head(title) + text);
+    }
+  }
   return EXIT.done;
+}
+
+async function readKeys(
+  invocation: Invocation,
+  { repository, manifest }: ChosenBackup,
+  { top, prefixDepth, separator }: ShowOptions,
+): Promise<KeyStatistics> {
+  const { terminal } = invocation;
+  const meter = startMeter(invocation);
+  const transfer = new TransferProgress(terminal.clock);
+  try {
+    return await measureKeys({
+      repository,
+      manifest,
+      separator,
+      depth: prefixDepth,
+      biggest: top,
+      onProgress: (bytes, expectedBytes, keys) =>
+        meter.show(() => transfer.format({ text: 'Reading keys', bytes, expectedBytes, keys })),
+      signal: terminal.signal,
+    });
+  } finally {
+    meter.end();
+  }
+}
+
+function parseSeparator(text: string): string {
+  if (/^[\x21-\x7e]$/.test(text)) return text;
+  throw new CodedError('USAGE', `Cannot use '${text}' as a separator`, {
+    hint: 'Give one visible character of ASCII, as in --separator /',
+  });
 }
 
 async function summarizeInstances(

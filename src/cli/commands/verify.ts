@@ -9,11 +9,16 @@ import {
 } from '../../verify/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter, styled } from '../invocation.ts';
+import {
+  addControlOption,
+  ControlFollower,
+  type ControlOptions,
+} from '../options/control-option.ts';
 import { openRepo } from '../options/repository-option.ts';
 import { formatAmount, formatBytes, printable } from '../output/format.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 
-type VerifyArguments = { readonly source?: string };
+type VerifyArguments = ControlOptions & { readonly source?: string };
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +27,7 @@ Examples:
   tidemark verify all --source shop --json`;
 
 export function addVerify(program: Command, door: Door): void {
-  program
+  const command = program
     .command('verify')
     .summary('prove that backups can be read back')
     .description(
@@ -32,9 +37,8 @@ export function addVerify(program: Command, door: Door): void {
     .addArgument(
       new Argument('[backup]', 'id, unique beginning of one, latest, or all').default('all'),
     )
-    .option('--source <name>', 'only this source')
-    .addHelpText('after', EXAMPLES)
-    .action(action(door, runVerify));
+    .option('--source <name>', 'only this source');
+  addControlOption(command).addHelpText('after', EXAMPLES).action(action(door, runVerify));
 }
 
 async function runVerify(
@@ -45,10 +49,12 @@ async function runVerify(
   const { terminal, printer, json } = invocation;
   const repository = await openRepo(invocation, 'read');
   const meter = startMeter(invocation);
+  using control = new ControlFollower(invocation, meter, options);
   const transfer = new TransferProgress(terminal.clock);
   // The callbacks cannot wait; what they find is printed in order, and awaited in the end.
   let printed = Promise.resolve();
   const verifyOptions: VerifyOptions = {
+    control: control.run,
     onProgress: ({ backup, bytesDone, bytes, filesDone, files }) =>
       meter.show(() => {
         const text = `${backup}: ${filesDone} of ${formatAmount(files, 'file')}`;

@@ -53,7 +53,10 @@ function collectText(text: string, before: readonly Buffer[] | undefined): reado
   return [...(before ?? []), parseText(text)];
 }
 
-function parseDatabases(text: string, before: readonly number[] | undefined): readonly number[] {
+export function parseDatabases(
+  text: string,
+  before: readonly number[] | undefined,
+): readonly number[] {
   const all = new Set([...(before ?? []), ...text.split(',').map(parseDatabase)]);
   return [...all].sort((a, b) => a - b);
 }

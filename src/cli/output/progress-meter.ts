@@ -9,6 +9,8 @@ const LOG_INTERVAL_MS = 5_000;
  * a line every five seconds, nothing when quiet. Whoever begins one ends it, whatever happens.
  */
 export class ProgressMeter {
+  /** In front of whatever is shown. */
+  prefix: () => string = () => '';
   readonly #stream: OutputStream;
   readonly #mode: 'line' | 'log' | 'off';
   #render: (() => string) | undefined;
@@ -33,7 +35,7 @@ export class ProgressMeter {
   /** Draws now; the timer does it otherwise. */
   draw(): void {
     if (this.#render === undefined || this.#mode === 'off') return;
-    const text = printable(this.#render());
+    const text = printable(this.prefix() + this.#render());
     if (this.#mode === 'log') {
       if (text !== this.#last) this.#stream.write(`${text}\n`);
       this.#last = text;

@@ -12,9 +12,12 @@ import {
 import { relics, slowCrc64 } from '../../../test/support/relic-builder.ts';
 import { collectKeys } from '../../../test/support/value-collector.ts';
 import { feedValue } from '../../../test/support/value-feeder.ts';
+import { ByteBuilder } from '../../base/index.ts';
 import { type RdbFormat, TYPE } from '../format.ts';
 import { createCrc64, equalsCrc64, updateCrc64 } from '../kernels/crc64.ts';
-import { type EntryAttributes, RdbStreamWriter } from './rdb-stream-writer.ts';
+import { appendRdbEntry, type EntryAttributes } from './rdb-entry.ts';
+import { RdbStreamWriter } from './rdb-stream-writer.ts';
+import { RestorePayloadEncoder } from './restore-payload-encoder.ts';
 import { formatOfRdb, type TargetFormat, targetFormat } from './target-format.ts';
 
 const REDIS_7 = targetFormat('redis', 70015);
@@ -94,6 +97,43 @@ describe('RdbStreamWriter', () => {
     });
     const hex = Buffer.from('REDIS0006').toString('hex');
     assert.equal(file.subarray(0, -8).toString('hex'), `${hex}fe0000016b0176ff`);
+  });
+
+  test('takes entries that were made of payloads, and bytes that are no text', () => {
+    const value: ValueModel = { kind: 'list', items: ['a', 'b'] };
+    const attributes = { expireAtMs: 4_102_444_800_000, frequency: 3 };
+    const one = writeFile(REDIS_7, (writer) => {
+      writer.aux('lua', Buffer.from([0xff]));
+      writeKey(writer, '12', value, attributes);
+    });
+    const encoder = new RestorePayloadEncoder(REDIS_7);
+    feedValue(encoder, value);
+    const entries = new ByteBuilder();
+    const payload = { bytes: encoder.bytes, start: encoder.start, end: encoder.payloadEnd };
+    const key = { bytes: Buffer.from('>12<'), start: 1, end: 3 };
+    appendRdbEntry(entries, REDIS_7, attributes, key, payload);
+    const other = writeFile(REDIS_7, (writer) => {
+      writer.aux('lua', Buffer.from([0xff]));
+      writer.entries(entries.view());
+    });
+    assert.ok(other.file.equals(one.file));
+    assert.ok(one.file.includes(Buffer.from('fa036c756101ff', 'hex')));
+  });
+
+  test('lets a value out in pieces whose count only the caller knows', () => {
+    const items = Array.from({ length: 40_000 }, (_, i) => `${i}:${'x'.repeat(90)}`);
+    const value: ValueModel = { kind: 'list', items };
+    const key = Buffer.from('k');
+    const { file } = writeFile(REDIS_7, (writer) => {
+      writer.entry(key, 0, 1, {}, items.length);
+      feedValue(writer, value);
+      assert.equal(writer.rdbType, TYPE.list);
+      writer.entry(key, 0, 1, {});
+      feedValue(writer, { kind: 'list', items: ['a'] });
+    });
+    const [large, small] = collectKeys(file, rdbFormat(REDIS_7));
+    assert.deepEqual(large?.value, value);
+    assert.deepEqual(small?.value, { kind: 'list', items: ['a'] });
   });
 
   test('names Valkey from version 80 on', () => {

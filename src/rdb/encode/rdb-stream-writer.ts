@@ -1,23 +1,15 @@
 import { assert, ByteBuilder } from '../../base/index.ts';
 import { OPCODE } from '../format.ts';
 import { createCrc64, updateCrc64, writeCrc64 } from '../kernels/crc64.ts';
-import { appendInt64, appendLength, appendRawString, appendString } from './length.ts';
+import type { ValueKind } from '../value-sink.ts';
+import { appendLength, appendRawString, appendString } from './length.ts';
+import { appendEntryHead, type EntryAttributes } from './rdb-entry.ts';
 import type { TargetFormat } from './target-format.ts';
 import { ValueEncoder } from './value-encoder.ts';
 
 /** From this version on there are AUX fields and RESIZEDB. */
 const AUX_RDB = 7;
-/** From this version on there are IDLE and FREQ. */
-const USAGE_RDB = 9;
 const CHUNK_BYTES = 1 << 18;
-
-export type EntryAttributes = {
-  /** Unix milliseconds. */
-  readonly expireAtMs?: number | undefined;
-  /** Left out where the target's version has no place for it, as is `frequency`. */
-  readonly idleSeconds?: number | undefined;
-  readonly frequency?: number | undefined;
-};
 
 /**
  * Writes a whole RDB stream for one target: the constructor the magic, then in this order `aux`,
@@ -37,6 +29,7 @@ export class RdbStreamWriter extends ValueEncoder {
   #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #used = 0;
   #attributes: EntryAttributes = {};
+  #count: number | undefined;
 
   constructor(format: TargetFormat, write: (chunk: Buffer) => void) {
     super(format, {
@@ -53,11 +46,11 @@ export class RdbStreamWriter extends ValueEncoder {
   }
 
   /** Left out for targets that are older than such fields. */
-  aux(name: string, value: string): void {
+  aux(name: string, value: string | Uint8Array): void {
     if (this.format.rdbVersion < AUX_RDB) return;
     this.#record.byte(OPCODE.aux);
     for (const text of [name, value]) {
-      const bytes = Buffer.from(text);
+      const bytes = typeof text === 'string' ? Buffer.from(text) : text;
       appendString(this.#record, bytes, 0, bytes.length);
     }
     this.#emitRecord();
@@ -87,11 +80,31 @@ export class RdbStreamWriter extends ValueEncoder {
     this.#emitRecord();
   }
 
-  /** Announces the key whose value follows. The bytes are copied. */
-  entry(key: Uint8Array, start: number, end: number, attributes: EntryAttributes): void {
+  /** Whole entries that `appendRdbEntry` made for the same format. The bytes are copied. */
+  entries(records: Uint8Array): void {
+    const { buffer, byteOffset, length } = records;
+    this.#emit(Buffer.from(buffer, byteOffset, length), 0, length);
+  }
+
+  /**
+   * Announces the key whose value follows. The bytes are copied. `count` is the number of elements
+   * where the producer of the value does not know it and the caller does.
+   */
+  entry(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    attributes: EntryAttributes,
+    count?: number,
+  ): void {
     this.#key.clear();
     appendString(this.#key, key, start, end);
     this.#attributes = attributes;
+    this.#count = count;
+  }
+
+  override begin(kind: ValueKind, count: number): void {
+    super.begin(kind, this.#count ?? count);
   }
 
   override end(): void {
@@ -116,22 +129,8 @@ export class RdbStreamWriter extends ValueEncoder {
 
   #head(type: number): void {
     const record = this.#record;
-    const { expireAtMs, idleSeconds, frequency } = this.#attributes;
-    if (expireAtMs !== undefined) {
-      record.byte(OPCODE.expireMs);
-      appendInt64(record, expireAtMs);
-    }
-    if (this.format.rdbVersion >= USAGE_RDB) {
-      if (idleSeconds !== undefined) {
-        record.byte(OPCODE.idle);
-        appendLength(record, idleSeconds);
-      } else if (frequency !== undefined) {
-        record.byte(OPCODE.frequency);
-        record.byte(frequency);
-      }
-    }
     assert(this.#key.length > 0, 'entry() comes before its value');
-    record.byte(type);
+    appendEntryHead(record, this.format, this.#attributes, type);
     record.append(this.#key.bytes, 0, this.#key.length);
     this.#key.clear();
     this.#emitRecord();

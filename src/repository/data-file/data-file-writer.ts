@@ -37,7 +37,7 @@ export type DataBlock = SealedBlock & {
   readonly firstPart?: boolean;
   /** The first line continues a key that began in an earlier block. */
   readonly continues?: boolean;
-  /** Of every key that begins in this block; null where none does. Kept until the file is closed. */
+  /** Of the keys that begin in this block, null where none does; kept until the file is closed. */
   readonly filter: KeyFilter | null;
 };
 
@@ -75,8 +75,14 @@ export class DataFileWriter {
     signal?: AbortSignal,
   ): Promise<DataFileWriter> {
     const writer = new DataFileWriter(await storage.create(name, signal), header, slotRanges);
-    await writer.#write(encodeHeader(header), signal);
-    return writer;
+    try {
+      await writer.#write(encodeHeader(header), signal);
+      return writer;
+    } catch (error) {
+      // Nobody else knows of it yet.
+      await writer.abort();
+      throw error;
+    }
   }
 
   get name(): string {

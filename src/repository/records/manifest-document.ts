@@ -12,6 +12,7 @@ import {
   type DataFileRecord,
   type Manifest,
   MANIFEST_FORMAT,
+  type ReadingFacts,
   type ShardFacts,
   type Totals,
 } from './manifest.ts';
@@ -93,6 +94,8 @@ export function findInconsistency(manifest: Manifest, place: ManifestPlace): str
   if (!manifest.parents.every(isBackupId)) return 'a parent is no backup id';
   if (manifest.startedAt > manifest.endedAt) return 'it ended before it started';
   if (new Set(files.map((file) => file.name)).size !== files.length) return 'a file comes twice';
+  const isScanned = shards.some(({ reading }) => reading?.mode === 'scan');
+  if (isScanned && manifest.consistency !== 'fuzzy') return 'a scanned shard has no one instant';
   const known = new Set(shards.map((shard) => shard.shard));
   if (known.size !== shards.length) return 'a shard comes twice';
   for (const file of files) {
@@ -185,6 +188,17 @@ function readShard(fields: Fields): ShardFacts {
       bytes: rdb.integer('bytes'),
     },
     snapshotAt: fields.time('snapshotAt'),
+    ...(fields.has('reading') && { reading: readReading(fields.fields('reading')) }),
+  };
+}
+
+function readReading(fields: Fields): ReadingFacts {
+  return {
+    mode: fields.oneOf('mode', ['psync', 'scan']),
+    why: fields.textOrNull('why'),
+    vanished: fields.integer('vanished'),
+    changed: fields.integer('changed'),
+    duplicates: fields.integer('duplicates'),
   };
 }
 

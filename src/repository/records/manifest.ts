@@ -83,6 +83,21 @@ export type ShardFacts = {
     readonly bytes: number;
   } | null;
   readonly snapshotAt: string;
+  /** How a live server was read; absent for imported files, and from writers before 0.2. */
+  readonly reading?: ReadingFacts;
+};
+
+export type ReadingFacts = {
+  /** `scan`: key by key, which is never of one instant. */
+  readonly mode: 'psync' | 'scan';
+  /** Why the server could not be read by PSYNC; null where it was, or SCAN was asked for. */
+  readonly why: string | null;
+  /** Keys that were listed and gone when they were read. */
+  readonly vanished: number;
+  /** Big keys that were written to while they were read in parts. */
+  readonly changed: number;
+  /** Keys that were listed more than once, and taken once. */
+  readonly duplicates: number;
 };
 
 export type DatabaseFacts = {

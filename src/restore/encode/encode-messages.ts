@@ -6,7 +6,12 @@ export type EncodeRequest = {
   readonly rawLength: number;
   readonly digest: Uint8Array;
   readonly nowMs: number;
+  /** Memory for the commands, handed over. */
+  readonly spare?: ArrayBuffer | undefined;
 };
+
+/** `id` of the reply that asks for nothing and answers nothing: the thread has loaded its code. */
+export const READY = -1;
 
 export type EncodeReply = {
   readonly id: number;
@@ -14,4 +19,5 @@ export type EncodeReply = {
   readonly error?: { readonly code: string | undefined; readonly message: string };
 };
 
+/** Comes before the first request. */
 export type EncodeStart = { readonly options: EncoderOptions };

@@ -1,21 +1,34 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { assert, CodedError } from '../../base/index.ts';
 import { openBlock } from '../../repository/index.ts';
 import { BlockEncoder } from './block-encoder.ts';
-import type { EncodeReply, EncodeRequest, EncodeStart } from './encode-messages.ts';
+import {
+  type EncodeReply,
+  type EncodeRequest,
+  type EncodeStart,
+  READY,
+} from './encode-messages.ts';
 
 /** The thread around a BlockEncoder: opens stored blocks and gives back commands. */
-const { options } = workerData as EncodeStart;
 assert(parentPort !== null, 'this file is a worker');
 const port = parentPort;
-const encoder = new BlockEncoder(options);
+let encoder: BlockEncoder | undefined;
 
-port.on('message', (request: EncodeRequest) => {
-  const { id, stored, rawLength, digest, nowMs } = request;
+port.on('message', (message: EncodeStart | EncodeRequest) => {
+  if ('options' in message) encoder = new BlockEncoder(message.options);
+  else encode(message);
+});
+
+const ready: EncodeReply = { id: READY };
+port.postMessage(ready, []);
+
+function encode(request: EncodeRequest): void {
+  assert(encoder !== undefined, 'the options come first');
+  const { id, stored, rawLength, digest, nowMs, spare } = request;
   let reply: EncodeReply;
   const transfer: ArrayBuffer[] = [];
   try {
-    const encoded = encoder.encode(openBlock(stored, { rawLength, digest }), nowMs);
+    const encoded = encoder.encode(openBlock(stored, { rawLength, digest }), nowMs, spare);
     transfer.push(encoded.commands.buffer as ArrayBuffer, encoded.ends.buffer as ArrayBuffer);
     reply = { id, encoded };
   } catch (error) {
@@ -23,4 +36,4 @@ port.on('message', (request: EncodeRequest) => {
     reply = { id, error: { code, message: (error as Error).message } };
   }
   port.postMessage(reply, transfer);
-});
+}

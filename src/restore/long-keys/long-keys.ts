@@ -1,26 +1,24 @@
-import { assert, CodedError, printableBytes } from '../../base/index.ts';
+import { assert } from '../../base/index.ts';
 import { EntrySelector, formatText, ValueDigester } from '../../entries/index.ts';
 import type { ValueKind } from '../../rdb/index.ts';
 import type { RedisConnection } from '../../redis/index.ts';
 import { type CommandArg, encodeCommand, ReplyError } from '../../resp/index.ts';
-import { equalExpiry, equalToPayload, expiryCommand, isWithin, timeOf } from '../comparison.ts';
-import { type ConflictOptions, isFatal, refused } from '../conflicts.ts';
+import type { ConflictOptions } from '../conflicts.ts';
 import type { Tally } from '../counts.ts';
 import type { EncoderOptions } from '../encode/encoded-block.ts';
 import { ExpiringFields } from '../encode/expiring-fields.ts';
 import { GuardedEncoder } from '../encode/guarded-encoder.ts';
-import { LongKeyCommands } from './long-key-commands.ts';
-import type { LongKeyLines } from './long-key-lines.ts';
+import { WithoutFieldExpiry } from '../encode/without-field-expiry.ts';
+import type { TaskJournal } from '../journal/task-journal.ts';
+import type { BlockPlace, LongNotes, LongOutcome } from '../journal/task-past.ts';
 import type { OddReply, Pipeline } from '../pipeline.ts';
 import { EXPIRED, expiryOf, NO_EXPIRY } from '../policies.ts';
+import { conflictOf, isFatal, refused } from '../refusals.ts';
 import type { TargetFacts } from '../target-facts.ts';
-import { WithoutFieldExpiry } from '../encode/without-field-expiry.ts';
-
-/** A key under construction lives so long after its last chunk. */
-const KEEP_ALIVE_MS = 3_600_000;
-
-/** A target's value that takes more memory is not read for a comparison. */
-const MAX_COMPARED_BYTES = 256 << 20;
+import { KEEP_ALIVE_MS, KeepAlive } from './keep-alive.ts';
+import { LongKeyCommands } from './long-key-commands.ts';
+import type { LongKeyLines } from './long-key-lines.ts';
+import { compareLongKey, printLongKey } from './long-key-sight.ts';
 
 /** Chunks that may be under way before their replies are looked at. */
 const MAX_UNSETTLED = 8;
@@ -32,18 +30,28 @@ export type LongKeyOptions = {
   readonly facts: TargetFacts;
   readonly encoding: EncoderOptions;
   readonly conflict: ConflictOptions;
-  readonly tally: Tally;
+  /** Undefined in a dry run, and where the restore cannot be resumed. */
+  readonly journal: TaskJournal | undefined;
   /** Waits until so many bytes may be written. */
   readonly pace: (bytes: number) => Promise<void>;
 };
 
+/** One key of several parts: its lines, and where it lies in the backup and goes in the target. */
+export type LongKey = {
+  readonly lines: LongKeyLines;
+  readonly place: BlockPlace;
+  readonly targetDb: number;
+  readonly nowMs: number;
+  readonly tally: Tally;
+};
+
 /** The head of a long key, the caller's to keep. */
-type Head = {
+type Head = Omit<LongKey, 'nowMs'> & {
   readonly key: Buffer;
   readonly name: string;
   readonly db: number;
   readonly kind: ValueKind;
-  readonly targetDb: number;
+  /** Unix milliseconds, NO_EXPIRY or EXPIRED. */
   readonly expireAtMs: number;
   readonly hasMetadata: boolean;
 };
@@ -66,38 +74,72 @@ export class LongKeys {
   }
 
   /**
-   * Restores the key whose parts are `lines`. Nothing else may be under way on the pipeline.
-   * TARGET_CONFLICT, TARGET_LOST, TARGET_REFUSED, OBJECT_CORRUPT.
+   * Restores one key. Nothing else may be under way on the pipeline. TARGET_CONFLICT, TARGET_LOST,
+   * TARGET_REFUSED, OBJECT_CORRUPT, the journal's codes.
    */
-  async restore(lines: LongKeyLines, targetDb: number, nowMs: number): Promise<void> {
-    const head = await this.#readHead(lines, targetDb, nowMs);
+  async restore(longKey: LongKey): Promise<void> {
+    const head = await this.#readHead(longKey);
     if (head === undefined) return;
-    const { conn, conflict, tally } = this.#options;
-    const counts = tally.of(head.db);
-    await conn.command(['SELECT', targetDb]);
+    const { conn, conflict, journal } = this.#options;
+    const counts = head.tally.of(head.db);
+    counts.selected++;
+    await conn.command(['SELECT', head.targetDb]);
+    const notes = journal?.past.longNotesOf(head.place);
+    if (notes !== undefined && (await this.#isSettled(head, notes))) return;
+    if (head.expireAtMs === EXPIRED) {
+      counts.expired++;
+      return;
+    }
     let decision: 'write' | ConflictOptions['policy'] = 'write';
     if ((await conn.command(['EXISTS', head.key])) !== 0) {
-      if (await this.#isUnchanged(head, lines)) {
+      if ((await this.#compare(head, head.key)) === 'equal') {
         counts.unchanged++;
         return;
       }
       decision = conflict.policy;
     }
-    if (decision === 'fail') throw conflictOf(head);
+    if (decision === 'fail') throw conflictOf(head.db, head.key);
     if (decision === 'skip') {
       counts.skipped++;
       return;
     }
-    const outcome = conflict.dryRun
-      ? await this.#foresee(head, lines)
-      : await this.#write(head, decision, lines);
+    const outcome = conflict.dryRun ? await this.#foresee(head) : await this.#write(head, decision);
     if (typeof outcome === 'object') {
       counts.failed++;
-      tally.problem({ db: head.db, key: head.name, ...outcome });
+      head.tally.problem({ db: head.db, key: head.name, ...outcome });
     } else if (outcome === 'expired') counts.expired++;
-    else if (decision === 'rename') counts.renamed++;
-    else if (decision === 'overwrite') counts.overwritten++;
-    else counts.restored++;
+    else counts[OUTCOME[decision]]++;
+  }
+
+  /**
+   * Clears up what an earlier run of the task left of the key. True: it has done its work, or an
+   * application has changed it since.
+   */
+  async #isSettled(head: Head, { publishing }: LongNotes): Promise<boolean> {
+    const { conn, conflict } = this.#options;
+    const temporary = temporaryName(head.key, conflict.renameSuffix);
+    // As long as the key under construction is there, nobody has seen anything of it.
+    const isUnpublished = (await conn.command(['UNLINK', temporary])) === 1;
+    if (publishing === undefined || isUnpublished) return false;
+    const { outcome, print } = publishing;
+    const name = outcome === 'renamed' ? this.#copyOf(head) : head.key;
+    if ((await conn.command(['EXISTS', name])) === 0) return false;
+    const counts = head.tally.of(head.db);
+    // One too large to be read is taken for ours: the command that published it is behind us.
+    if (head.expireAtMs !== EXPIRED && (await this.#compare(head, name)) !== 'different') {
+      counts[outcome]++;
+      return true;
+    }
+    const now = await printLongKey(conn, name, this.#options.facts);
+    if (print !== undefined && now.equals(print)) return false;
+    counts.changed++;
+    const message = 'the key was changed while the restore was interrupted; it was left alone';
+    head.tally.problem({ db: head.db, key: formatText(name), code: 'TARGET_CHANGED', message });
+    return true;
+  }
+
+  #copyOf({ key }: Head): Buffer {
+    return Buffer.concat([key, Buffer.from(this.#options.conflict.renameSuffix)]);
   }
 
   get #pipeline(): Pipeline {
@@ -106,39 +148,29 @@ export class LongKeys {
     return pipeline;
   }
 
-  /** Undefined: not wanted, or its time is over. */
-  async #readHead(lines: LongKeyLines, targetDb: number, nowMs: number): Promise<Head | undefined> {
+  /** Undefined: not wanted. */
+  async #readHead(longKey: LongKey): Promise<Head | undefined> {
+    const { lines, place, targetDb, nowMs, tally } = longKey;
     const header = await lines.readHeader();
     if (!this.#selector.wants(header)) return undefined;
-    const counts = this.#options.tally.of(header.db);
-    counts.selected++;
     const expireAtMs = expiryOf(header.expireAtMs, this.#options.encoding.ttl, nowMs);
-    if (expireAtMs === EXPIRED) {
-      counts.expired++;
-      return undefined;
-    }
     const key = Buffer.from(header.key.subarray(header.keyStart, header.keyEnd));
     const hasMetadata = header.keyMeta !== undefined;
     const { db, kind } = header;
-    return { key, name: formatText(key), db, kind, targetDb, expireAtMs, hasMetadata };
+    const name = formatText(key);
+    return { lines, place, targetDb, tally, key, name, db, kind, expireAtMs, hasMetadata };
   }
 
-  async #isUnchanged(head: Head, lines: LongKeyLines): Promise<boolean> {
+  async #compare(head: Head, name: Buffer): Promise<'equal' | 'different' | 'too-large'> {
     const { conn, facts, conflict, encoding } = this.#options;
-    const [time, expiry, usage] = await conn.pipeline([
-      ['TIME'],
-      [expiryCommand(facts), head.key],
-      ['MEMORY', 'USAGE', head.key],
-    ]);
-    if (!equalExpiry(head.expireAtMs, expiry, timeOf(time), facts, conflict.ttl)) return false;
-    if (!(await isWithin(MAX_COMPARED_BYTES, usage, conn, head.key))) return false;
-    const payload = await conn.command(['DUMP', head.key], { timeoutMs: 120_000 });
-    if (!Buffer.isBuffer(payload)) return false;
-    const digester = new ValueDigester();
-    const guarded = this.#guard(digester);
-    await lines.feed(this.#expiring(head, guarded));
-    if (lossesOf(head, guarded).length > 0 && !encoding.allowInexact) return false;
-    return equalToPayload(() => digester.digest(), payload);
+    const { expireAtMs } = head;
+    return await compareLongKey(conn, name, expireAtMs, facts, conflict.ttl, async () => {
+      const digester = new ValueDigester();
+      const guarded = this.#guard(digester);
+      await head.lines.feed(this.#expiring(head, guarded));
+      if (lossesOf(head, guarded).length > 0 && !encoding.allowInexact) return undefined;
+      return digester.digest();
+    });
   }
 
   /** Leaves out what the target cannot have. */
@@ -155,7 +187,8 @@ export class LongKeys {
   }
 
   /** What would become of it, so far as that does not take writing. */
-  async #foresee(head: Head, lines: LongKeyLines): Promise<Outcome> {
+  async #foresee(head: Head): Promise<Outcome> {
+    const { lines } = head;
     if (!LongKeyCommands.can(head.kind)) {
       const encoder = new GuardedEncoder(this.#options.encoding);
       return this.#judge(head, encoder, await lines.feed(encoder)) ?? 'written';
@@ -167,21 +200,26 @@ export class LongKeys {
     return this.#accept(head, lossesOf(head, guarded)) ?? 'written';
   }
 
-  async #write(
-    head: Head,
-    decision: 'write' | ConflictOptions['policy'],
-    lines: LongKeyLines,
-  ): Promise<Outcome> {
-    const suffix = decision === 'rename' ? this.#options.conflict.renameSuffix : '';
-    const name = Buffer.concat([head.key, Buffer.from(suffix)]);
+  async #write(head: Head, decision: 'write' | ConflictOptions['policy']): Promise<Outcome> {
+    const { journal, conn, facts, conflict } = this.#options;
+    const name = decision === 'rename' ? this.#copyOf(head) : head.key;
     const replaces = decision === 'overwrite';
+    await journal?.beginLong(head.place, Date.now());
+    const announce = async (): Promise<void> => {
+      const print =
+        journal !== undefined && replaces ? await printLongKey(conn, name, facts) : undefined;
+      await journal?.publishLong(head.place, OUTCOME[decision], print);
+    };
     await this.#pipeline.select(head.targetDb);
-    if (!LongKeyCommands.can(head.kind)) return this.#restoreWhole(head, name, replaces, lines);
-    const temporary = temporaryName(head.key, this.#options.conflict.renameSuffix);
+    if (!LongKeyCommands.can(head.kind)) {
+      return await this.#restoreWhole(head, name, replaces, announce);
+    }
+    const temporary = temporaryName(head.key, conflict.renameSuffix);
     let isPublished = false;
     try {
-      const built = await this.#build(head, temporary, lines);
+      const built = await this.#build(head, temporary);
       if (built !== 'written') return built;
+      await announce();
       const outcome = await this.#publish(head, temporary, name, replaces);
       isPublished = outcome === 'written';
       return outcome;
@@ -196,10 +234,13 @@ export class LongKeys {
   }
 
   /** By commands, under a temporary name. */
-  async #build(head: Head, temporary: Buffer, lines: LongKeyLines): Promise<Outcome> {
+  async #build(head: Head, temporary: Buffer): Promise<Outcome> {
     const unsettled: Promise<OddReply[]>[] = [];
     let bytes = 0;
+    const renew = encodeCommand(['PEXPIRE', temporary, KEEP_ALIVE_MS]);
+    const alive = new KeepAlive(() => this.#pipeline.send(renew, 1));
     const commands = new LongKeyCommands(temporary, KEEP_ALIVE_MS, (chunk, count) => {
+      alive.check();
       const sent = this.#pipeline.send(Uint8Array.from(chunk), count);
       // Looked at when it is settled; until then its failure is nobody's surprise.
       sent.catch(() => {});
@@ -215,15 +256,19 @@ export class LongKeys {
       }
       if (error !== undefined && isFatal(error.text)) throw refused('a write', error.text);
     };
-    await lines.feed(sink, async () => {
-      await this.#pipeline.ready();
-      // One part is settled while the next is read: a refusal must not be found at the end.
-      if (unsettled.length > MAX_UNSETTLED) await settle();
-      const written = bytes;
-      bytes = 0;
-      await this.#options.pace(written);
-    });
-    await settle();
+    try {
+      await head.lines.feed(sink, async () => {
+        await this.#pipeline.ready();
+        // One part is settled while the next is read: a refusal must not be found at the end.
+        if (unsettled.length > MAX_UNSETTLED) await settle();
+        const written = bytes;
+        bytes = 0;
+        await this.#options.pace(written);
+      });
+      await settle();
+    } finally {
+      alive.end();
+    }
     if (error !== undefined) return { code: 'TARGET_REFUSED', message: error.text };
     if (sink instanceof ExpiringFields && sink.kept === 0) return 'expired';
     return this.#accept(head, lossesOf(head, guarded)) ?? 'written';
@@ -239,9 +284,8 @@ export class LongKeys {
   }
 
   #inexact(head: Head, message: string): void {
-    const { tally } = this.#options;
-    tally.of(head.db).inexact++;
-    tally.problem({ db: head.db, key: head.name, code: 'inexact', message });
+    head.tally.of(head.db).inexact++;
+    head.tally.problem({ db: head.db, key: head.name, code: 'inexact', message });
   }
 
   async #publish(head: Head, temporary: Buffer, name: Buffer, replaces: boolean): Promise<Outcome> {
@@ -267,10 +311,10 @@ export class LongKeys {
     head: Head,
     name: Buffer,
     replaces: boolean,
-    lines: LongKeyLines,
+    announce: () => Promise<void>,
   ): Promise<Outcome> {
     const encoder = new GuardedEncoder(this.#options.encoding);
-    const header = await lines.feed(encoder);
+    const header = await head.lines.feed(encoder);
     const failure = this.#judge(head, encoder, header);
     if (failure !== undefined) return failure;
     const { restoreOptions } = this.#options.encoding;
@@ -281,6 +325,7 @@ export class LongKeys {
     const command: CommandArg[] = ['RESTORE', name, hasExpiry ? ttl : 0, payload];
     if (replaces) command.push('REPLACE');
     if (hasExpiry && restoreOptions) command.push('ABSTTL');
+    await announce();
     const reply = await this.#options.conn.attempt(command, { timeoutMs: 120_000 });
     if (!(reply instanceof ReplyError)) return 'written';
     if (isFatal(reply.message)) throw refused('a write', reply);
@@ -315,9 +360,11 @@ function temporaryName(key: Buffer, suffix: string): Buffer {
   return Buffer.concat([name, Buffer.from(`${suffix}_building`)]);
 }
 
-function conflictOf({ key, db }: Head): CodedError {
-  const name = printableBytes(key);
-  return new CodedError('TARGET_CONFLICT', `The target has another ${name} (database ${db})`, {
-    key: name,
-  });
-}
+const OUTCOME: Readonly<Record<'write' | ConflictOptions['policy'], LongOutcome>> = {
+  write: 'restored',
+  rename: 'renamed',
+  overwrite: 'overwritten',
+  // These two write nothing.
+  skip: 'restored',
+  fail: 'restored',
+};
