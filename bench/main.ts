@@ -36,6 +36,8 @@ for (const shape of shapes) if (!(shape in SHAPES)) throw new Error(`There is no
 for (const what of only) if (!WHAT.includes(what)) throw new Error(`Cannot bench ${what}`);
 
 const folder = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
+// What our commands keep beside the repository goes with the folder.
+process.env['XDG_STATE_HOME'] = folder;
 const done: Comparison[] = [];
 try {
   for (const shape of shapes) await benchShape(shape);

@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { CodedError, type ErrorCode } from '../base/index.ts';
 import type { RdbBatch } from '../rdb/index.ts';
 import type { DataBlock } from '../repository/index.ts';
 import type { BatchCounts } from './counts.ts';
-import { startWorker } from './start-worker.ts';
 import type {
   BatchMessage,
   FlushMessage,
@@ -76,7 +75,10 @@ export class TranscodePool {
   #start(options: TranscoderOptions): Member {
     const posted = new Int32Array(new SharedArrayBuffer(4));
     const workerData: WorkerStart = { options, posted };
-    const worker = startWorker('transcode-worker', import.meta.url, workerData);
+    // Beside its source the file ends in .ts, in the published package in .js.
+    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+    const file = new URL(`./transcode-worker${extension}`, import.meta.url);
+    const worker = new Worker(file, { workerData, stderr: false });
     const member = { worker, posted, waiting: 0, templates: 0 };
     worker.on('message', (message: WorkerMessage) => this.#receive(message, member));
     worker.on('error', (error) => this.#fail(error as Error));

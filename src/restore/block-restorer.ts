@@ -166,7 +166,8 @@ export class BlockRestorer {
   /** As if every command that is needed had been sent and had done its work. */
   #countAll({ db, encoded, actions }: PreparedBlock, tally: Tally): void {
     const counts = tally.of(db);
-    for (const [i, action] of actions.entries()) {
+    for (let i = 0; i < actions.length; i++) {
+      const action = actions[i];
       counts[OUTCOME[action as Action]]++;
       if (action !== ACTION.changed && action !== ACTION.copyChanged) continue;
       const copy = action === ACTION.copyChanged ? this.#options.conflict.renameSuffix : '';
@@ -217,8 +218,9 @@ export class BlockRestorer {
     await this.#resolving;
   }
 
-  #end({ place, db }: PreparedBlock, tally: Tally): void {
+  #end({ place, db, encoded }: PreparedBlock, tally: Tally): void {
     const { journal, conflict } = this.#options;
+    this.#tools.pool.release(encoded);
     this.#options.tally.add(tally);
     if (!conflict.dryRun) journal?.endBlock(place, db, tally);
   }

@@ -48,7 +48,7 @@ export class RestorePass {
     const workers =
       request.workers ?? Math.max(1, Math.min(MAX_WORKERS, availableParallelism() - 1));
     this.#ahead = workers * 2 + 2;
-    this.#pool = new EncodePool(workers, encoding);
+    this.#pool = new EncodePool(workers, encoding, request.workers);
     const { ttl, renameSuffix } = conflict;
     const lookOptions = { facts: { expireTime: facts.expireTime }, ttl, renameSuffix };
     const lookers = Math.min(workers, MAX_LOOKERS);

@@ -89,8 +89,8 @@ describe('tidemark backup', () => {
     assert.equal(failed.status, 1);
     assert.equal(failed.document.error.code, 'CONNECT_FAILED');
     assert.match(failed.stderr, /ECONNREFUSED/);
-    const sentinel = await tidemark(['backup', 'sentinel://h:1/m', '--repo', repo]);
-    assert.equal(sentinel.status, 3);
+    const cluster = await tidemark(['backup', 'cluster://h:1', '--repo', repo]);
+    assert.equal(cluster.status, 3);
   });
 
   test('ends with 130 when interrupted, and lists nothing', async (t) => {

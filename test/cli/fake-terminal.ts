@@ -1,6 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import { systemClock } from '../../src/base/index.ts';
 import { type ExitStatus, runCommandLine, type Terminal } from '../../src/cli/index.ts';
+import { STATE_HOME } from '../support/state-home.ts';
 
 export type Ran = { readonly status: ExitStatus; readonly stdout: string; readonly stderr: string };
 
@@ -27,7 +28,7 @@ export function createTerminal(changes: Partial<Terminal> = {}): Terminal & {
 } {
   return {
     stdin: Readable.from([]),
-    env: {},
+    env: { XDG_STATE_HOME: STATE_HOME },
     signal: new AbortController().signal,
     clock: systemClock,
     version: '1.2.3',

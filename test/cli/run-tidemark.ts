@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { STATE_HOME } from '../support/state-home.ts';
 
 /** `bin/tidemark` as a process of its own, the way people run it. */
 
@@ -30,7 +31,7 @@ export class Tidemark {
   constructor(args: readonly string[], options: RunOptions = {}) {
     const { TIDEMARK_REPO: _repo, TIDEMARK_PASSWORD: _password, ...env } = process.env;
     this.child = spawn(process.execPath, [launcher, ...args], {
-      env: { ...env, ...options.env },
+      env: { ...env, XDG_STATE_HOME: STATE_HOME, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.child.stdin?.on('error', () => {});

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { CodedError } from '../../base/index.ts';
 import type { RedisConnection } from '../../redis/index.ts';
 import { replyText } from '../../resp/index.ts';
@@ -43,7 +44,8 @@ export class Story {
     this.#terminal = terminal;
     this.#server = server;
     this.#conn = server.connection;
-    this.#env = { TIDEMARK_REPO: repository, NO_COLOR: '1' };
+    const state = join(dirname(repository), 'state');
+    this.#env = { TIDEMARK_REPO: repository, XDG_STATE_HOME: state, NO_COLOR: '1' };
     this.#say = say;
   }
 
