@@ -4,7 +4,7 @@ import { Heartbeat } from './begun.ts';
 import { MAX_SLOT_RANGES } from './data-file/data-file-format.ts';
 import { openDataFile } from './data-file/data-file-reader.ts';
 import { writeInstanceRecord } from './instance-record.ts';
-import { isShardId, manifestObject, newBackupId } from './layout.ts';
+import { backupTime, isShardId, manifestObject, newBackupId } from './layout.ts';
 import { type BackupFacts, type DataFileRecord, type Manifest } from './records/manifest.ts';
 import {
   encodeManifest,
@@ -16,6 +16,10 @@ import type { Repository } from './repository.ts';
 import { ShardWriter } from './shard-writer.ts';
 
 const PREDECESSOR_ATTEMPTS = 5;
+
+const SECOND_MS = 1000;
+/** A clock that was wrong by more than this is not followed. */
+const MAX_AHEAD_MS = 24 * 3600 * SECOND_MS;
 
 export type BackupOptions = {
   /** Into how many slot ranges the blocks are partitioned, 1 to 16; 1 by default. */
@@ -62,7 +66,7 @@ export class BackupWriter {
   ): Promise<BackupWriter> {
     const slotRanges = options.slotRanges ?? 1;
     assert(slotRanges >= 1 && slotRanges <= MAX_SLOT_RANGES, 'slot ranges out of bounds');
-    const id = newBackupId(repository.clock.now(), repository.random);
+    const id = await chooseId(repository, source, signal);
     const everyMs = options.heartbeatMs;
     const heartbeat = await Heartbeat.begin(repository, source, id, everyMs, signal);
     return new BackupWriter(repository, source, id, heartbeat, slotRanges);
@@ -232,4 +236,19 @@ export class BackupWriter {
       backup,
     };
   }
+}
+
+/**
+ * Ids sort by time and tell whole seconds: one that is begun in the same second as the latest, or
+ * after the clock was set back, gets the next second, so that `latest` stays the last one begun.
+ */
+async function chooseId(
+  repository: Repository,
+  source: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const now = repository.clock.now();
+  const latest = (await listBackups(repository, source, signal)).at(-1);
+  const after = latest === undefined ? 0 : backupTime(latest.id) + SECOND_MS;
+  return newBackupId(after - now > MAX_AHEAD_MS ? now : Math.max(now, after), repository.random);
 }

@@ -75,6 +75,11 @@ test('newSourceId makes a slug and six random characters of any name', () => {
   assert.notEqual(layout.newSourceId('a'), layout.newSourceId('a'));
 });
 
+test('backupTime tells the second of an id', () => {
+  const id = layout.newBackupId(Date.parse('2026-11-22T12:30:07.999Z'));
+  assert.equal(layout.backupTime(id), Date.parse('2026-11-22T12:30:07Z'));
+});
+
 test('newBackupId sorts by time', () => {
   const id = layout.newBackupId(Date.parse('2026-11-22T12:30:00.999Z'), () =>
     Uint8Array.of(0x7f, 0x3a, 0x2c),

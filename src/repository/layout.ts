@@ -59,6 +59,13 @@ export function newBackupId(startedAtMs: number, random: RandomBytes = systemRan
   return `${compactTime(startedAtMs)}-${Buffer.from(random(3)).toString('hex')}`;
 }
 
+/** The second that an id tells, Unix milliseconds. */
+export function backupTime(backup: string): number {
+  const [, y, mo, d, h, m, s] =
+    /^(.{4})(..)(..)t(..)(..)(..)z/.exec(checkedBackup(backup)) as RegExpExecArray;
+  return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(m), Number(s));
+}
+
 /** A shard is named by the lowest slot that it owned when first seen. */
 export function shardId(lowestSlot: number): string {
   const id = String(lowestSlot).padStart(5, '0');

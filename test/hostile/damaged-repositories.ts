@@ -258,7 +258,7 @@ function expectCoded(what: string, ran: Ran): Ran {
 }
 
 function expectDone(ran: Ran): void {
-  assert.equal(ran.status, EXIT.done, ran.stderr);
+  assert.equal(ran.status, EXIT.done, ran.stdout + ran.stderr);
 }
 
 function digestOf(ran: Ran): string {

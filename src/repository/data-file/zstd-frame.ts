@@ -11,7 +11,7 @@ import { CodedError } from '../../base/index.ts';
 const MAGIC = 0xfd2fb528;
 
 /**
- * Level 1 with a table of matches that fits a core's first cache, a window that fits its second, and
+ * Level 1 with a table of matches that fits a core's first cache, a window that fits its second and
  * shorter matches: a tenth faster on JSON Lines than level 1 alone, for up to 2 % fewer bytes.
  */
 const PARAMS = {
