@@ -1,18 +1,4 @@
 import { Command } from 'commander';
-import { addBackup } from './commands/backup.ts';
-import { addCat } from './commands/cat.ts';
-import { addCompletion } from './commands/completion.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDiff } from './commands/diff.ts';
-import { addExport } from './commands/export.ts';
-import { addFind } from './commands/find.ts';
-import { addImport } from './commands/import.ts';
-import { addList } from './commands/list.ts';
-import { addPrecheck } from './commands/precheck.ts';
-import { addRestore } from './commands/restore.ts';
-import { addShow } from './commands/show.ts';
-import { addTasks } from './commands/tasks.ts';
-import { addVerify } from './commands/verify.ts';
 import type { Door } from './invocation.ts';
 
 const DESCRIPTION = `Backup and recovery for Redis-compatible databases.
@@ -40,8 +26,38 @@ Examples:
 
 const HELP_COLUMNS = 96;
 
-/** All commands. Nothing is written but through the door. */
-export function createProgram(door: Door, write: (help: string) => void): Command {
+type Add = (program: Command, door: Door) => void;
+
+/** In the order of the help. Each brings in what it needs and nothing else. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  backup: async () => (await import('./commands/backup.ts')).addBackup,
+  import: async () => (await import('./commands/import.ts')).addImport,
+  list: async () => (await import('./commands/list.ts')).addList,
+  show: async () => (await import('./commands/show.ts')).addShow,
+  cat: async () => (await import('./commands/cat.ts')).addCat,
+  find: async () => (await import('./commands/find.ts')).addFind,
+  diff: async () => (await import('./commands/diff.ts')).addDiff,
+  restore: async () => (await import('./commands/restore.ts')).addRestore,
+  tasks: async () => (await import('./commands/tasks.ts')).addTasks,
+  export: async () => (await import('./commands/export.ts')).addExport,
+  verify: async () => (await import('./commands/verify.ts')).addVerify,
+  precheck: async () => (await import('./commands/precheck.ts')).addPrecheck,
+  demo: async () => (await import('./commands/demo.ts')).addDemo,
+  completion: async () => (await import('./commands/completion.ts')).addCompletion,
+};
+
+/** It writes about all the others. */
+const NEEDS_ALL = 'completion';
+
+/**
+ * The commands: where the first of `args` is the name of one, that one alone, since loading all of
+ * them takes longer than many a command does. Nothing is written but through the door.
+ */
+export async function createProgram(
+  door: Door,
+  write: (help: string) => void,
+  args: readonly string[] = [],
+): Promise<Command> {
   const { terminal } = door;
   const program = new Command('tidemark')
     .description(DESCRIPTION)
@@ -62,24 +78,10 @@ export function createProgram(door: Door, write: (help: string) => void): Comman
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', AFTER);
-  for (const add of [
-    addBackup,
-    addImport,
-    addList,
-    addShow,
-    addCat,
-    addFind,
-    addDiff,
-    addRestore,
-    addTasks,
-    addExport,
-    addVerify,
-    addPrecheck,
-    addDemo,
-    addCompletion,
-  ]) {
-    add(program, door);
-  }
+  const [first = ''] = args;
+  const isOne = Object.hasOwn(COMMANDS, first) && first !== NEEDS_ALL;
+  for (const name of isOne ? [first] : Object.keys(COMMANDS))
+    (await COMMANDS[name]())(program, door);
   return program;
 }
 

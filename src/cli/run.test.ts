@@ -41,10 +41,11 @@ describe('runCommandLine', () => {
     });
   }
 
-  test('knows no command that its help test does not', () => {
+  test('knows no command that its help test does not', async () => {
     const terminal = createTerminal();
     const door = { terminal, printer: new Printer(terminal.stdout), status: 0 as const };
-    const names = createProgram(door, () => {}).commands.map((command) => command.name());
+    const program = await createProgram(door, () => {});
+    const names = program.commands.map((command) => command.name());
     assert.deepEqual(names, COMMANDS);
   });
 

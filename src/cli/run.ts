@@ -20,10 +20,11 @@ export async function runCommandLine(
   terminal.stderr.on('error', () => {});
   const door: Door = { terminal, printer, status: EXIT.done };
   let help = '';
-  const program = createProgram(door, (text) => {
+  const write = (text: string): void => {
     help += text;
-  });
+  };
   try {
+    const program = await createProgram(door, write, args);
     try {
       await program.parseAsync(args, { from: 'user' });
       return door.status;

@@ -61,8 +61,9 @@ export function newBackupId(startedAtMs: number, random: RandomBytes = systemRan
 
 /** The second that an id tells, Unix milliseconds. */
 export function backupTime(backup: string): number {
-  const [, y, mo, d, h, m, s] =
-    /^(.{4})(..)(..)t(..)(..)(..)z/.exec(checkedBackup(backup)) as RegExpExecArray;
+  const [, y, mo, d, h, m, s] = /^(.{4})(..)(..)t(..)(..)(..)z/.exec(
+    checkedBackup(backup),
+  ) as RegExpExecArray;
   return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(m), Number(s));
 }
 
