@@ -27,19 +27,20 @@ export type LineHeader = EntryHeader & {
   fieldExpiries: boolean;
 };
 
-const KINDS: ReadonlyMap<string, ValueKind> = new Map([
-  ['string', 'string'],
-  ['list', 'list'],
-  ['set', 'set'],
-  ['hash', 'hash'],
-  ['zset', 'zset'],
-  ['stream', 'stream'],
-  ['array', 'array'],
-  ['opaque', 'opaque'],
-  ['module', 'opaque'],
-]);
-/** More than any type has. */
-const MAX_TYPE_LETTERS = 10;
+/** The commonest first. */
+const KINDS: readonly { readonly type: Buffer; readonly kind: ValueKind }[] = (
+  [
+    ['string', 'string'],
+    ['hash', 'hash'],
+    ['set', 'set'],
+    ['zset', 'zset'],
+    ['list', 'list'],
+    ['stream', 'stream'],
+    ['array', 'array'],
+    ['opaque', 'opaque'],
+    ['module', 'opaque'],
+  ] as const
+).map(([type, kind]) => ({ type: Buffer.from(type), kind }));
 
 const DB = literal('{"db":');
 const KEY = literal(',"key":');
@@ -67,6 +68,7 @@ const ITEMS = literal('"items":[');
 const NULL = literal('null');
 const PAYLOAD = Buffer.from('"payload":');
 
+const LETTER_M = 0x6d;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -151,12 +153,9 @@ export class JsonLineReader {
     this.#keepKey();
     cursor.expect(TYPE_MEMBER);
     cursor.readText();
-    const shown = Math.min(cursor.textEnd, cursor.textStart + MAX_TYPE_LETTERS);
-    const type = String.fromCharCode(...cursor.text.subarray(cursor.textStart, shown));
-    const kind = KINDS.get(type);
-    if (kind === undefined) throw cursor.invalid('a known type');
-    header.kind = kind;
-    header.rdbType = type === 'module' ? TYPE.module : 0;
+    header.kind = kindOf(cursor);
+    const isModule = header.kind === 'opaque' && cursor.text[cursor.textStart] === LETTER_M;
+    header.rdbType = isModule ? TYPE.module : 0;
     header.expireAtMs = cursor.skip(EXPIRY) ? cursor.integer() : NONE;
     header.idleSeconds = cursor.skip(IDLE) ? cursor.integer() : NONE;
     header.frequency = cursor.skip(FREQUENCY) ? cursor.integer() : NONE;
@@ -548,3 +547,15 @@ function parseJson(text: string, cursor: JsonCursor): unknown {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** The kind of value whose type is the cursor's present text. */
+function kindOf(cursor: JsonCursor): ValueKind {
+  const { text, textStart, textEnd } = cursor;
+  for (const { type, kind } of KINDS) {
+    if (type.length !== textEnd - textStart) continue;
+    let i = 0;
+    while (i < type.length && type[i] === text[textStart + i]) i++;
+    if (i === type.length) return kind;
+  }
+  throw cursor.invalid('a known type');
+}
