@@ -25,6 +25,7 @@ export {
   type TargetFormat,
   versionNumber,
 } from './encode/target-format.ts';
+export { createCrc64, equalsCrc64, updateCrc64 } from './kernels/crc64.ts';
 export { decodePayload } from './payload.ts';
 export { type EntryHeader, NONE, RdbEntryReader } from './entry-reader.ts';
 export { type RdbFormat, TYPE } from './format.ts';
