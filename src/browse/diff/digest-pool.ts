@@ -53,6 +53,9 @@ export class DigestPool {
     isLong: boolean,
     place: (block: number) => string,
   ): Promise<DigestedBlocks> {
+    // Whoever runs ahead may ask after the end: a thread that is started then is never ended.
+    if (this.#closed)
+      return Promise.reject(new CodedError('INTERRUPTED', 'The comparison was stopped'));
     const id = this.#next++;
     let member = this.#members[0];
     if (!isLong) {

@@ -79,6 +79,8 @@ export class EncodePool {
   }
 
   #take(member: Member, reply: EncodeReply): void {
+    // What a thread said before it was ended: a thread started now would never be.
+    if (this.#closed) return;
     member.waiting--;
     this.#busy = member.waiting > 0 ? this.#busy + 1 : 0;
     this.#settle(reply);
@@ -100,6 +102,9 @@ export class EncodePool {
    */
   encode(request: Omit<EncodeRequest, 'id' | 'spare'>): Promise<EncodedBlock> {
     assert(this.#options !== undefined, 'a pool has begun');
+    // Whoever runs ahead may ask after the end: a thread that is started then is never ended.
+    if (this.#closed)
+      return Promise.reject(new CodedError('INTERRUPTED', 'The restore was stopped'));
     const id = this.#next++;
     let member = this.#members[0];
     for (const other of this.#members) if (other.waiting < member.waiting) member = other;

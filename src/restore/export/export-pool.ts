@@ -42,6 +42,8 @@ export class ExportPool {
 
   /** Opens and writes anew one stored block. OBJECT_CORRUPT, JSONL_INVALID. */
   export(request: Omit<ExportBlockRequest, 'id'>): Promise<ExportedBlock> {
+    if (this.#closed)
+      return Promise.reject(new CodedError('INTERRUPTED', 'The export was stopped'));
     const id = this.#next++;
     let member = this.#members[0];
     for (const other of this.#members) if (other.waiting < member.waiting) member = other;

@@ -33,6 +33,9 @@ export class LookPool {
 
   /** Looks at the keys of one block. TARGET_LOST, TARGET_REFUSED, what `connect` throws. */
   look(wish: LookWish): Promise<BlockSight> {
+    // Whoever runs ahead may ask after the end: a thread that is started then is never ended.
+    if (this.#closed)
+      return Promise.reject(new CodedError('INTERRUPTED', 'The restore was stopped'));
     const id = this.#next++;
     const member = this.#choose();
     member.waiting++;
