@@ -19,19 +19,35 @@ type Member = { readonly worker: Worker; waiting: number };
 
 /** Threads that open and digest blocks; results come as promises, in no order of their own. */
 export class DigestPool {
+  readonly #workers: number;
+  readonly #options: DigestOptions;
   readonly #members: Member[] = [];
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #closed = false;
 
   constructor(workers: number, options: DigestOptions) {
-    for (let i = 0; i < workers; i++) this.#members.push(this.#start(options));
+    this.#workers = workers;
+    this.#options = options;
+  }
+
+  #first(): Member {
+    return this.#members[0] ?? this.#start(this.#options);
+  }
+
+  /** Threads start as there is work for them: where two backups share their data there is none. */
+  #leastBusy(): Member {
+    let member = this.#first();
+    for (const other of this.#members) if (other.waiting < member.waiting) member = other;
+    const isFull = member.waiting === 0 || this.#members.length === this.#workers;
+    return isFull ? member : this.#start(this.#options);
   }
 
   #start(options: DigestOptions): Member {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     const file = new URL(`./digest-worker${extension}`, import.meta.url);
     const member = { worker: new Worker(file, { workerData: options }), waiting: 0 };
+    this.#members.push(member);
     member.worker.on('message', (reply: DigestReply) => {
       member.waiting--;
       this.#settle(reply);
@@ -57,10 +73,7 @@ export class DigestPool {
     if (this.#closed)
       return Promise.reject(new CodedError('INTERRUPTED', 'The comparison was stopped'));
     const id = this.#next++;
-    let member = this.#members[0];
-    if (!isLong) {
-      for (const other of this.#members) if (other.waiting < member.waiting) member = other;
-    }
+    const member = isLong ? this.#first() : this.#leastBusy();
     member.waiting++;
     const { promise, resolve, reject } = Promise.withResolvers<DigestedBlocks>();
     this.#waiting.set(id, { resolve, reject, place });
