@@ -88,24 +88,6 @@ export class BlockPartition {
     });
   }
 
-  /** Adds whole lines that somebody else has put together; `hashes` are copied. */
-  append(db: number, range: number, lines: Uint8Array, hashes: Uint32Array): void {
-    if (db !== this.#database) this.#openDatabase(db);
-    const block = (this.#inDatabase[range] ??= this.#begin(db, range));
-    block.lines.append(lines);
-    const entries = block.entries + hashes.length;
-    if (entries > block.hashes.length) {
-      const grown = new Uint32Array(Math.max(entries, block.hashes.length * 2));
-      grown.set(block.hashes.subarray(0, block.entries));
-      block.hashes = grown;
-    }
-    block.hashes.set(hashes, block.entries);
-    block.entries = entries;
-    this.#openBytes += lines.length;
-    if (block.lines.length >= BLOCK_BYTES) this.#seal(block);
-    else if (this.#openBytes > MAX_OPEN_BYTES) this.#seal(this.#fullest());
-  }
-
   /** Seals whatever is open. */
   flush(): void {
     for (const block of this.#all()) if (block.lines.length > 0) this.#seal(block);

@@ -1,11 +1,12 @@
 import { ByteBuilder } from '../../base/index.ts';
 import { EntrySelector, formatText, JsonLineReader, type LineHeader } from '../../entries/index.ts';
-import { NONE, type ValueSink } from '../../rdb/index.ts';
+import { NONE } from '../../rdb/index.ts';
 import { CommandWriter } from '../../resp/index.ts';
 import type { EncodedBlock, EncoderOptions, KeyProblem } from './encoded-block.ts';
 import { ExpiringFields } from './expiring-fields.ts';
 import { GuardedEncoder } from './guarded-encoder.ts';
 import { KernelEncoder } from './kernel-encoder.ts';
+import { TextSink } from './text-sink.ts';
 import { EXPIRED, expiryOf, NO_EXPIRY } from '../policies.ts';
 
 /** Memory for commands comes in multiples of this: blocks are about as large as one another. */
@@ -205,26 +206,4 @@ export class BlockEncoder {
     const key = formatText(header.key.subarray(header.keyStart, header.keyEnd));
     this.#problems.push({ key, code, reason });
   }
-}
-
-/** Keeps the range of a string's one text. */
-class TextSink implements ValueSink {
-  bytes: Uint8Array = new Uint8Array(0);
-  textStart = 0;
-  textEnd = 0;
-
-  begin(): void {}
-  text(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes = bytes;
-    this.textStart = start;
-    this.textEnd = end;
-  }
-  score(): void {}
-  fieldExpireAt(): void {}
-  streamEntry(): void {}
-  streamEnd(): void {}
-  arrayInsertIndex(): void {}
-  arrayIndex(): void {}
-  opaque(): void {}
-  end(): void {}
 }

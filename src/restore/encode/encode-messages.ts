@@ -1,4 +1,5 @@
 import type { EncodedBlock, EncoderOptions } from './encoded-block.ts';
+import type { ThreadError } from '../revive-error.ts';
 
 export type EncodeRequest = {
   readonly id: number;
@@ -16,7 +17,7 @@ export const READY = -1;
 export type EncodeReply = {
   readonly id: number;
   readonly encoded?: EncodedBlock;
-  readonly error?: { readonly code: string | undefined; readonly message: string };
+  readonly error?: ThreadError;
 };
 
 /** Comes before the first request. */

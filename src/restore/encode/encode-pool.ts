@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { assert, CodedError, type ErrorCode } from '../../base/index.ts';
+import { assert, CodedError } from '../../base/index.ts';
+import { reviveError } from '../revive-error.ts';
 import {
   type EncodeReply,
   type EncodeRequest,
@@ -138,7 +139,7 @@ export class EncodePool {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.encoded !== undefined) waiting?.resolve(reply.encoded);
-    else waiting?.reject(reviveError(reply));
+    else waiting?.reject(reviveError(reply.error));
   }
 
   #failAll(error: Error): void {
@@ -150,10 +151,4 @@ export class EncodePool {
 function tell({ worker }: Member, options: EncoderOptions): void {
   const start: EncodeStart = { options };
   worker.postMessage(start, []);
-}
-
-function reviveError(reply: EncodeReply): Error {
-  const { code, message = 'unknown' } = reply.error ?? {};
-  if (code === undefined) return new Error(message);
-  return new CodedError(code as ErrorCode, message);
 }

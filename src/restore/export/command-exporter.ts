@@ -1,8 +1,9 @@
 import type { JsonLineReader, LineHeader } from '../../entries/index.ts';
-import { NONE, type ValueSink } from '../../rdb/index.ts';
+import { NONE } from '../../rdb/index.ts';
 import { CommandWriter } from '../../resp/index.ts';
 import { ExpiringFields } from '../encode/expiring-fields.ts';
 import type { Verdict } from '../encode/guarded-encoder.ts';
+import { TextSink } from '../encode/text-sink.ts';
 import { WithoutFieldExpiry } from '../encode/without-field-expiry.ts';
 import { NO_EXPIRY } from '../policies.ts';
 import type { ExportOptions } from './exported-block.ts';
@@ -29,7 +30,7 @@ import { stagingName } from './staging-name.ts';
  */
 export class CommandExporter extends LineExporter {
   readonly #commands: CommandWriter;
-  readonly #text = new OneText();
+  readonly #text = new TextSink();
   readonly #values: KeyCommands;
   readonly #lossy: WithoutFieldExpiry;
   readonly #expiring: ExpiringFields;
@@ -150,26 +151,4 @@ export class CommandExporter extends LineExporter {
 
 function keyOf(header: LineHeader): Uint8Array {
   return header.key.subarray(header.keyStart, header.keyEnd);
-}
-
-/** Keeps the range of a string's one text. */
-class OneText implements ValueSink {
-  bytes: Uint8Array = new Uint8Array(0);
-  textStart = 0;
-  textEnd = 0;
-
-  begin(): void {}
-  text(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes = bytes;
-    this.textStart = start;
-    this.textEnd = end;
-  }
-  score(): void {}
-  fieldExpireAt(): void {}
-  streamEntry(): void {}
-  streamEnd(): void {}
-  arrayInsertIndex(): void {}
-  arrayIndex(): void {}
-  opaque(): void {}
-  end(): void {}
 }

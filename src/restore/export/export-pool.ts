@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { CodedError, type ErrorCode } from '../../base/index.ts';
+import { CodedError } from '../../base/index.ts';
+import { reviveError } from '../revive-error.ts';
 import type {
   ExportBlockReply,
   ExportBlockRequest,
@@ -65,17 +66,11 @@ export class ExportPool {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.exported !== undefined) waiting?.resolve(reply.exported);
-    else waiting?.reject(reviveError(reply));
+    else waiting?.reject(reviveError(reply.error));
   }
 
   #failAll(error: Error): void {
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
-}
-
-function reviveError(reply: ExportBlockReply): Error {
-  const { code, message = 'unknown' } = reply.error ?? {};
-  if (code === undefined) return new Error(message);
-  return new CodedError(code as ErrorCode, message);
 }

@@ -1,5 +1,6 @@
 import type { EncoderOptions, KeyProblem } from '../encode/encoded-block.ts';
 import type { ExportCounts } from './export-tally.ts';
+import type { ThreadError } from '../revive-error.ts';
 
 /** What an export worker needs to know. Plain data. */
 export type ExportOptions = EncoderOptions & {
@@ -41,5 +42,5 @@ export type ExportBlockRequest = {
 export type ExportBlockReply = {
   readonly id: number;
   readonly exported?: ExportedBlock;
-  readonly error?: { readonly code: string | undefined; readonly message: string };
+  readonly error?: ThreadError;
 };

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { CodedError, type ErrorCode } from '../../base/index.ts';
+import { CodedError } from '../../base/index.ts';
+import { reviveError } from '../revive-error.ts';
 import type { RedisAddress, TlsOptions } from '../../redis/index.ts';
 import type { BlockSight, LookOptions, LookWish } from './block-sight.ts';
 import type { LookReply, LookRequest, LookStart } from './look-messages.ts';
@@ -80,17 +81,11 @@ export class LookPool {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.sight !== undefined) waiting?.resolve(reply.sight);
-    else waiting?.reject(reviveError(reply));
+    else waiting?.reject(reviveError(reply.error));
   }
 
   #failAll(error: Error): void {
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
-}
-
-function reviveError(reply: LookReply): Error {
-  const { code, message = 'unknown' } = reply.error ?? {};
-  if (code === undefined) return new Error(message);
-  return new CodedError(code as ErrorCode, message);
 }
