@@ -60,6 +60,35 @@ export const ERRORS = {
   REPLICA_UNAVAILABLE: { retryable: true, hint: 'Use --from auto or --from master' },
   RATE_LIMIT_HARM: { retryable: true, hint: 'Raise --rate, or pass --spool' },
 
+  // Recording and replaying the replication stream
+  STREAM_CORRUPT: {
+    retryable: false,
+    hint: 'The replication stream is no sequence of commands: is there a proxy on the way?',
+  },
+  SPOOL_CORRUPT: { retryable: false, hint: 'Move the spool folder away and start capture again' },
+  SPOOL_FULL: { retryable: true, hint: 'Free some space, or raise --spool-limit' },
+  CAPTURE_HELD: { retryable: true, hint: 'Another capture of this source is running' },
+  INSTANT_INVALID: { retryable: false, hint: 'See tidemark restore --help for the forms of --at' },
+  INSTANT_UNREACHABLE: { retryable: false, hint: 'tidemark list shows what can be reached' },
+  INSTANT_UNCERTAIN: {
+    retryable: false,
+    hint: 'Name an offset or a mark, or say --earliest or --latest',
+  },
+  MARK_NOT_FOUND: { retryable: false, hint: 'tidemark log --marks shows them' },
+  SANDBOX_UNAVAILABLE: {
+    retryable: false,
+    hint: 'Install redis-server or valkey-server, or name one with --sandbox-server',
+  },
+  SANDBOX_FAILED: { retryable: true, hint: 'The sandbox ended; see the message' },
+  FEED_REFUSED: {
+    retryable: false,
+    hint: 'The replica must be able to reach us; see docs/rewind.md',
+  },
+  FEED_LOST: { retryable: true, hint: 'The replica left before it had everything' },
+  REPLAY_INEXACT: { retryable: false, hint: 'Repeat the command with --allow-inexact' },
+  AOF_CORRUPT: { retryable: false, hint: 'Check the folder with redis-check-aof' },
+  DRILL_FAILED: { retryable: false, hint: 'What was restored differs; see the report' },
+
   // The repository and its storage
   REPOSITORY_MISSING: { retryable: false, hint: 'Check --repo' },
   REPOSITORY_CORRUPT: { retryable: false, hint: 'Run tidemark verify' },
