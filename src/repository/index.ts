@@ -42,7 +42,7 @@ export { filterBits, filterMayContain, filterOf, type KeyFilter } from './data-f
 export { keySlot, murmur3, SLOTS, slotRange } from './data-file/key-hash.ts';
 export { readInstanceRecord } from './instance-record.ts';
 export { Lease, type WantedLease } from './leases.ts';
-export { manifestObject, newBackupId, shardId, sourceObject } from './layout.ts';
+export { manifestObject, newBackupId, newLineageId, shardId, sourceObject } from './layout.ts';
 export {
   type BackupFacts,
   type DatabaseFacts,
@@ -52,10 +52,46 @@ export {
   type Manifest,
   type Selection,
   type ReadingFacts,
+  type ReplayFacts,
   type ShardFacts,
   type Totals,
 } from './records/manifest.ts';
-export { storeReport } from './reports.ts';
+export { readReports, type StoredReport, storeReport } from './reports.ts';
+export { closeDays } from './log/close-days.ts';
+export { type LogCut, cutAtOrBefore, stateAt, timeOf, type WantedCut } from './log/cuts.ts';
+export { type LogDay, readDayIndex, writeDayIndex } from './log/day-index.ts';
+export { findGaps, type LogGap } from './log/gaps.ts';
+export {
+  type LineageLog,
+  type LogFinding,
+  type LogRun,
+  runAt,
+  type ShardLog,
+} from './log/lineage-log.ts';
+export { beginLineage, type NewLineage } from './log/lineage-record.ts';
+export type {
+  ArrivalTime,
+  GapRecord,
+  LineageRecord,
+  LogMark,
+  MarkKind,
+  ReplicationId,
+  SegmentBlock,
+  SegmentDirectory,
+  SegmentRecord,
+  UncertainSpan,
+} from './log/log-records.ts';
+export { type LogPiece, readBlocks, readLogStream } from './log/log-stream.ts';
+export {
+  baseOffset,
+  baseRefusal,
+  type RangeBase,
+  type RestorableRange,
+  restorableRanges,
+} from './log/ranges.ts';
+export { checkSegmentStart, readSegmentDirectory } from './log/read-segment.ts';
+export { readShardLog, readShardLogs } from './log/shard-logs.ts';
+export { type SegmentInput, type SegmentPiece, storeSegment } from './log/store-segment.ts';
 export { type PlannedBlock, planBlocks } from './select-blocks.ts';
 export { openRepository, type Repository, type RepositoryOptions } from './repository.ts';
 export type { ShardWriter } from './shard-writer.ts';
@@ -68,5 +104,6 @@ export {
   type Source,
   type SourceDescription,
   type SourceKind,
+  UNDO_LABEL,
 } from './sources.ts';
 export { readTopology, recordTopology, type Topology, type TopologyShard } from './topology.ts';

@@ -17,7 +17,14 @@ const LINEAGE_ID = /^[0-9]{8}t[0-9]{6}z-[0-9a-f]{8}$/;
 const KEY_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const LEASE = /^[a-z0-9][a-z0-9.-]{0,99}$/;
 const TOPOLOGY_TIME = /^[0-9]{8}t[0-9]{9}z$/;
+const REPORT = /^[0-9]{8}t[0-9]{9}z-[0-9a-f]{8}\.json$/;
 const DATA_FILE = /^([0-9]{5})\.jsonl\.zst$/;
+
+const SEGMENT_FILE = /^([0-9]{20})_([0-9]{20})\.aof\.zst$/;
+const DAY = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
+
+/** 9999-12-31: what a day of four digits can say. */
+const LAST_DATE_MS = 253_402_300_799_999;
 
 const HIGHEST_SLOT = 16383;
 const MAX_SEQUENCE = 99_999;
@@ -33,6 +40,10 @@ export function isBackupId(text: string): boolean {
 
 export function isShardId(text: string): boolean {
   return SHARD_ID.test(text) && Number(text) <= HIGHEST_SLOT;
+}
+
+export function isLineageId(text: string): boolean {
+  return LINEAGE_ID.test(text);
 }
 
 /** Unrecognised by anybody but us: nothing secret and nothing guessable is needed of these. */
@@ -192,14 +203,84 @@ export type DataObjectName = {
   readonly sequence: number;
 };
 
+/** Everything recorded of a source: a folder per shard, in it one per lineage. */
+export function logFolder(source: string): string {
+  return `${sourceFolder(source)}log/`;
+}
+
+export function shardLogFolder(source: string, shard: string): string {
+  return `${logFolder(source)}${checkedShard(shard)}/`;
+}
+
+export function lineageFolder(source: string, shard: string, lineage: string): string {
+  return `${shardLogFolder(source, shard)}${checkedLineage(lineage)}/`;
+}
+
+export function lineageObject(source: string, shard: string, lineage: string): string {
+  return `${lineageFolder(source, shard, lineage)}lineage.json`;
+}
+
+/** `20261122t123000z-7f3a2c01`: when recording began, and the start of the replication id. */
+export function newLineageId(startedAtMs: number, replid: string): string {
+  return checkedLineage(`${compactTime(startedAtMs)}-${replid.slice(0, 8).toLowerCase()}`);
+}
+
+/** What is known of the segments of one day. `day`: `2026-11-22`, in UTC. */
+export function dayIndexObject(
+  source: string,
+  shard: string,
+  lineage: string,
+  day: string,
+): string {
+  checked(day, DAY.test(day), 'day');
+  return `${lineageFolder(source, shard, lineage)}${day}/index.json`;
+}
+
+/** The day of the folder that a segment which began then lies in. */
+export function segmentDay(firstMs: number): string {
+  return new Date(firstMs).toISOString().slice(0, 10);
+}
+
 /** `<start offset>_<first ms>.aof.zst` below the day, both zero-padded to twenty digits. */
 export function segmentObject(source: string, segment: SegmentName): string {
   const { shard, lineage, startOffset, firstMs } = segment;
-  checked(lineage, LINEAGE_ID.test(lineage), 'lineage');
-  const day = new Date(firstMs).toISOString().slice(0, 10);
   const file = `${twentyDigits(startOffset)}_${twentyDigits(firstMs)}.aof.zst`;
-  return `${sourceFolder(source)}log/${checkedShard(shard)}/${lineage}/${day}/${file}`;
+  return `${lineageFolder(source, shard, lineage)}${segmentDay(firstMs)}/${file}`;
 }
+
+/** What a name below log/ says, or undefined where it is no such name. */
+export function parseLogObject(source: string, object: string): LogObjectName | undefined {
+  const folder = logFolder(source);
+  if (!object.startsWith(folder)) return undefined;
+  const [shard, lineage, third, file, ...more] = object.slice(folder.length).split('/');
+  if (!isShardId(shard) || lineage === undefined || !isLineageId(lineage)) return undefined;
+  const place = { source, shard, lineage };
+  if (third === 'lineage.json' && file === undefined) return { ...place, kind: 'lineage' };
+  if (file === undefined || more.length > 0 || !DAY.test(third)) return undefined;
+  if (file === 'index.json') return { ...place, kind: 'index', day: third };
+  const match = SEGMENT_FILE.exec(file);
+  if (match === null) return undefined;
+  const startOffset = Number(match[1]);
+  const firstMs = Number(match[2]);
+  const bounded = Number.isSafeInteger(startOffset) && firstMs <= LAST_DATE_MS;
+  if (!bounded || segmentDay(firstMs) !== third) return undefined;
+  return { ...place, kind: 'segment', day: third, startOffset, firstMs };
+}
+
+export type LogObjectName = {
+  readonly source: string;
+  readonly shard: string;
+  readonly lineage: string;
+} & (
+  | { readonly kind: 'lineage' }
+  | { readonly kind: 'index'; readonly day: string }
+  | {
+      readonly kind: 'segment';
+      readonly day: string;
+      readonly startOffset: number;
+      readonly firstMs: number;
+    }
+);
 
 export type SegmentName = {
   readonly shard: string;
@@ -235,6 +316,11 @@ export function reportObject(source: string, atMs: number, task: string): string
   return `${reportsFolder(source)}${compactTimeMs(atMs)}-${task}.json`;
 }
 
+export function isReportObject(source: string, object: string): boolean {
+  const folder = reportsFolder(source);
+  return object.startsWith(folder) && REPORT.test(object.slice(folder.length));
+}
+
 export function undoFolder(source: string): string {
   return `${sourceFolder(source)}undo/`;
 }
@@ -266,6 +352,10 @@ function compactTimeMs(ms: number): string {
 
 function checkedBackup(backup: string): string {
   return checked(backup, isBackupId(backup), 'backup');
+}
+
+function checkedLineage(lineage: string): string {
+  return checked(lineage, isLineageId(lineage), 'lineage');
 }
 
 function checkedShard(shard: string): string {

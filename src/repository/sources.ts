@@ -15,6 +15,9 @@ const DESCRIPTION_FORMAT = 'tidemark-source-description';
 const MAX_MARKS = 64;
 const ATTEMPTS = 5;
 
+/** The label of a source that holds what a restore replaced. */
+export const UNDO_LABEL = 'undo';
+
 export type SourceKind = 'standalone' | 'cluster' | 'import';
 
 /** A source as the repository knows it. */
@@ -62,8 +65,8 @@ export async function listSourceIds(
 }
 
 /**
- * The source of this name or id; without one, the only source there is. SOURCE_NOT_FOUND and
- * SOURCE_AMBIGUOUS list the candidates.
+ * The source of this name or id; without one, the only source there is, beside those that hold
+ * undo points. SOURCE_NOT_FOUND and SOURCE_AMBIGUOUS list the candidates.
  */
 export async function findSource(
   repository: Repository,
@@ -78,7 +81,7 @@ export async function findSource(
   const all = await listSources(repository, signal);
   const found =
     nameOrId === undefined
-      ? all
+      ? withoutUndo(all)
       : all.filter((source) => source.name === nameOrId || source.id === nameOrId);
   if (found.length === 1) return found[0];
   const listed = (found.length === 0 ? all : found)
@@ -92,6 +95,12 @@ export async function findSource(
   const message = `Cannot choose a source: ${listed} would do`;
   const details = nameOrId === undefined ? {} : { hint: 'Say which by its id with --source' };
   throw new CodedError('SOURCE_AMBIGUOUS', message, details);
+}
+
+/** Undo points are asked for by name. */
+function withoutUndo(all: readonly Source[]): readonly Source[] {
+  const others = all.filter(({ labels }) => labels[UNDO_LABEL] === undefined);
+  return others.length > 0 ? others : all;
 }
 
 /**

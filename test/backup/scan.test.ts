@@ -22,7 +22,7 @@ import { storedModel } from './stored-lines.ts';
 
 /** Everything but the smallest keys in parts, of a few elements each. */
 const IN_PARTS = { bytes: 200, elements: 3, partBytes: 32 << 10 };
-const OLD_EXPIRY_TOLERANCE_MS = 5;
+const OLD_EXPIRY_TOLERANCE_MS = 100;
 
 async function memoryRepository(): Promise<Repository> {
   return await openRepository(new MemoryStorage(), { mode: 'write' });

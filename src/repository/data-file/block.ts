@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { assert, CodedError } from '../../base/index.ts';
-import { decodeFrame, encodeFrame } from './zstd-frame.ts';
+import { decodeFrame, encodeFrame, encodeFrameAside } from './zstd-frame.ts';
 
 /** What a writer aims at for the raw length of a block. */
 export const BLOCK_BYTES = 1 << 20;
@@ -28,6 +28,13 @@ export function sealBlock(raw: Uint8Array): SealedBlock {
   // zlib's buffer is as large as the worst case, and a small one lies in Node's shared pool.
   const stored = Buffer.allocUnsafeSlow(frame.length);
   stored.set(frame);
+  return { stored, rawLength: raw.length, digest: sha256(stored) };
+}
+
+/** The same off the main thread; `raw` must not change before it resolves. */
+export async function sealBlockAside(raw: Uint8Array): Promise<SealedBlock> {
+  assert(raw.length > 0 && raw.length <= MAX_BLOCK_BYTES, 'a block outside its bounds');
+  const stored = await encodeFrameAside(raw);
   return { stored, rawLength: raw.length, digest: sha256(stored) };
 }
 

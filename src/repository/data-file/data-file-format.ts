@@ -17,7 +17,7 @@ const PREFIX_BYTES = 12;
 /** Enough of a file to ask `headerFrameLength`. */
 export const HEADER_PREFIX_BYTES = PREFIX_BYTES;
 
-const HEADER_TAG = 'TMHD';
+export const HEADER_TAG = 'TMHD';
 const FILTER_TAG = 'TMFL';
 const DIRECTORY_TAG = 'TMDR';
 const TRAILER_TAG = 'TMTR';
@@ -82,7 +82,8 @@ export type Directory = {
   readonly filters: readonly FilterRecord[];
 };
 
-function skippableFrame(tag: string, content: Uint8Array): Buffer {
+/** A frame that zstd decoders pass over. Segments of the log (log/) are made of the same. */
+export function skippableFrame(tag: string, content: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafeSlow(PREFIX_BYTES + content.length);
   frame.writeUInt32LE(SKIPPABLE_MAGIC, 0);
   frame.writeUInt32LE(4 + content.length, 4);
@@ -92,7 +93,7 @@ function skippableFrame(tag: string, content: Uint8Array): Buffer {
 }
 
 /** The content of a skippable frame that must span `frame` and bear this tag. */
-function frameContent(frame: Buffer, tag: string, object: string): Buffer {
+export function frameContent(frame: Buffer, tag: string, object: string): Buffer {
   if (frame.length < PREFIX_BYTES || frame.readUInt32LE(0) !== SKIPPABLE_MAGIC) {
     throw corrupt(object, `no ${tag} frame where one should be`);
   }

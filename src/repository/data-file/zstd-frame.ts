@@ -1,4 +1,11 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import {
+  constants,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompressSync,
+  type ZstdOptions,
+} from 'node:zlib';
 import { CodedError } from '../../base/index.ts';
 
 /**
@@ -27,13 +34,24 @@ const MAX_WINDOW_BYTES = 8 << 20;
 const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
 
+const compress = promisify(zstdCompress);
+
 /** Compresses into one frame that says its content size. */
 export function encodeFrame(raw: Uint8Array): Buffer {
-  return zstdCompressSync(raw, {
+  return zstdCompressSync(raw, optionsFor(raw));
+}
+
+/** The same bytes, made off the main thread. `raw` must not change before it resolves. */
+export async function encodeFrameAside(raw: Uint8Array): Promise<Buffer> {
+  return await compress(raw, optionsFor(raw));
+}
+
+function optionsFor(raw: Uint8Array): ZstdOptions {
+  return {
     chunkSize: compressBound(raw.length),
     params: PARAMS,
     pledgedSrcSize: raw.length,
-  });
+  };
 }
 
 /**

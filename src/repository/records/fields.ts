@@ -118,6 +118,14 @@ export class Fields {
     });
   }
 
+  /** An array of arrays, whose elements are for the caller to check. */
+  arrays(name: string): number[][] {
+    return this.#array(name).map((value) => {
+      if (Array.isArray(value)) return value as number[];
+      throw this.#wrong(name, 'an array of arrays');
+    });
+  }
+
   /** A map from any name to a whole number. */
   counts(name: string): Record<string, number> {
     const map = this.fields(name);

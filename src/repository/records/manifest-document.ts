@@ -13,6 +13,7 @@ import {
   type Manifest,
   MANIFEST_FORMAT,
   type ReadingFacts,
+  type ReplayFacts,
   type ShardFacts,
   type Totals,
 } from './manifest.ts';
@@ -189,7 +190,14 @@ function readShard(fields: Fields): ShardFacts {
     },
     snapshotAt: fields.time('snapshotAt'),
     ...(fields.has('reading') && { reading: readReading(fields.fields('reading')) }),
+    ...(fields.has('replayed') && { replayed: readReplayed(fields.fields('replayed')) }),
   };
+}
+
+function readReplayed(fields: Fields): ReplayFacts {
+  const base = fields.text('base');
+  if (!isBackupId(base)) throw fields.inconsistent('its base is no backup id');
+  return { base, fromOffset: fields.integer('fromOffset') };
 }
 
 function readReading(fields: Fields): ReadingFacts {

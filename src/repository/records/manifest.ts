@@ -85,6 +85,16 @@ export type ShardFacts = {
   readonly snapshotAt: string;
   /** How a live server was read; absent for imported files, and from writers before 0.2. */
   readonly reading?: ReadingFacts;
+  /** Made from an earlier backup and the log, not read from the source; otherwise absent. */
+  readonly replayed?: ReplayFacts;
+};
+
+/** The place that was replayed to is the shard's `replication`. */
+export type ReplayFacts = {
+  /** Id of the backup that the replay began with. */
+  readonly base: string;
+  /** The offset of the lineage that this backup shows. */
+  readonly fromOffset: number;
 };
 
 export type ReadingFacts = {
