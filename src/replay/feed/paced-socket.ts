@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Clock, CodedError, type RunControl } from '../../base/index.ts';
+
+const BURST_SECONDS = 0.25;
+const LONGEST_NAP_MS = 250;
+
+/**
+ * Writes to a replica no faster than it reads and than `control` allows. Memory is bounded by what
+ * the caller hands over at once.
+ */
+export class PacedSocket {
+  readonly #socket: Socket;
+  readonly #control: RunControl;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  /** Bytes that may go now under the rate; negative: in debt. */
+  #allowance = 0;
+  #allowedAt: number;
+
+  constructor(socket: Socket, control: RunControl, clock: Clock, signal: AbortSignal) {
+    this.#socket = socket;
+    this.#control = control;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#allowedAt = clock.monotonic();
+  }
+
+  /** Whether the replica leaves bytes lying that were meant for it. */
+  get isBlocked(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Queues a few bytes at once, outside of pace: answers, keepalives. */
+  say(bytes: string | Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  /** Queues at once what was held back to go with more; it counts against the pace. */
+  press(bytes: Uint8Array): void {
+    this.#allowance -= bytes.length;
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  /** Resolves when more may come; `bytes` must never change. Throws what the signal carries. */
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#permission(bytes.length);
+    if (!this.#socket.write(bytes)) await once(this.#socket, 'drain', { signal: this.#signal });
+  }
+
+  /** As `write`, but resolves when the kernel has `bytes`, so that they may change afterwards. */
+  async writeThrough(bytes: Uint8Array): Promise<void> {
+    await this.#permission(bytes.length);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // The signal is aborted when the socket breaks, before this callback gets its error.
+    this.#socket.write(bytes, () => resolve());
+    await promise;
+    this.#signal.throwIfAborted();
+  }
+
+  async #permission(bytes: number): Promise<void> {
+    this.#signal.throwIfAborted();
+    while (this.#control.settings.paused) {
+      await this.#control.changed(this.#signal);
+      this.#signal.throwIfAborted();
+    }
+    for (;;) {
+      const rate = this.#control.settings.bytesPerSecond;
+      const now = this.#clock.monotonic();
+      if (rate === null) {
+        this.#allowance = 0;
+        this.#allowedAt = now;
+        return;
+      }
+      const refill = ((now - this.#allowedAt) / 1000) * rate;
+      this.#allowance = Math.min(this.#allowance + refill, rate * BURST_SECONDS);
+      this.#allowedAt = now;
+      if (this.#allowance >= 0) {
+        this.#allowance -= bytes;
+        return;
+      }
+      const waitMs = Math.min(LONGEST_NAP_MS, (-this.#allowance / rate) * 1000);
+      await delay(Math.max(1, waitMs), undefined, { signal: this.#signal });
+    }
+  }
+}
+
+/** Why a feed's signal was aborted, when it was; another error stays as it is. */
+export function reasonOf(signal: AbortSignal, error: unknown): unknown {
+  return signal.aborted && !(error instanceof CodedError) ? signal.reason : error;
+}
