@@ -14,7 +14,6 @@ import {
 import {
   chooseNode,
   collectInstance,
-  type InstanceLine,
   type NodeChoice,
 } from '../sources/index.ts';
 import { Intake, type IntakeResult } from './intake.ts';
@@ -54,17 +53,7 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
   if (!isSameNode(node.address, address)) {
     notice(`Reading from the replica ${displayAddress(node.address)}: ${node.why}`);
   }
-  const source = await ensureSource(
-    request.repository,
-    {
-      name: request.sourceName ?? defaultName(request.address),
-      kind: 'standalone',
-      marks: marksOf(node, address),
-      ...(request.labels && { labels: request.labels }),
-      ...(request.adopt !== undefined && { adopt: request.adopt }),
-    },
-    request.signal,
-  );
+  const source = request.standIn?.source ?? (await sourceOf(request, node, address));
   const expectedBytes = node.identity.usedMemory;
   const workers = request.workers ?? defaultWorkers();
   const slotRanges = chooseSlotRanges(expectedBytes, workers);
@@ -88,6 +77,22 @@ export async function backUp(request: BackupRequest): Promise<BackupReport> {
     }
     throw error;
   }
+}
+
+async function sourceOf(
+  request: BackupRequest,
+  node: NodeChoice,
+  address: RedisAddress,
+): Promise<Source> {
+  const { repository, sourceName, labels, adopt, signal } = request;
+  const description = {
+    name: sourceName ?? defaultName(request.address),
+    kind: 'standalone',
+    marks: marksOf(node, address),
+    ...(labels && { labels }),
+    ...(adopt !== undefined && { adopt }),
+  } as const;
+  return await ensureSource(repository, description, signal);
 }
 
 /** One backup between its begun record and its manifest. */
@@ -128,9 +133,12 @@ class Run {
     this.#expectedBytes = usedMemory;
     const instance = await this.#collectInstance();
     const reading = await this.#openReading();
-    const { length, snapshotAtMs } = reading;
+    const { length } = reading;
+    // Against this instant it is counted how many keys had expired.
+    const snapshotAtMs = this.#request.standIn?.snapshotAtMs ?? reading.snapshotAtMs;
     if (length !== null) this.#expectedBytes = length;
-    const shard = this.#writer.shard(shardId(0));
+    const id = this.#request.standIn?.shard.shard ?? shardId(0);
+    const shard = this.#writer.shard(id);
     shard.expectedBytes = this.#expectedBytes ?? 0;
     const intake = new Intake({
       source: reading.source,
@@ -146,7 +154,7 @@ class Run {
     this.#report({ phase: 'finishing', text: 'Making the backup durable' });
     this.#warn(taken, reading);
     const lines = [...instance, ...taken.sideLines];
-    await this.#writer.writeInstance(shardId(0), lines, this.#request.signal);
+    await this.#writer.writeInstance(id, lines, this.#request.signal);
     return await this.#commit(startedAtMs, reading, taken);
   }
 
@@ -167,7 +175,9 @@ class Run {
     return { ...selection, databases: [address.database] };
   }
 
-  async #collectInstance(): Promise<InstanceLine[]> {
+  async #collectInstance(): Promise<readonly unknown[]> {
+    const { standIn } = this.#request;
+    if (standIn !== undefined) return standIn.instance;
     this.#report({ phase: 'connecting', text: 'Asking the server about itself' });
     const conn = await connect(this.#node.address, {
       lostCode: 'SOURCE_LOST',
@@ -191,32 +201,15 @@ class Run {
   }
 
   async #commit(startedAtMs: number, reading: Reading, taken: IntakeResult): Promise<Manifest> {
-    const { repository, labels = {}, signal } = this.#request;
+    const { repository, labels = {}, standIn, signal } = this.#request;
     const shard = this.#shardFacts(reading, taken);
-    const { role } = shard;
-    const topology = await recordTopology(
-      repository,
-      this.#source.id,
-      {
-        kind: 'standalone',
-        epoch: null,
-        shards: [
-          {
-            shard: shard.shard,
-            serverShardId: null,
-            slots: null,
-            nodes: [{ nodeId: null, address: shard.address, role }],
-          },
-        ],
-      },
-      signal,
-    );
+    const topology = standIn === undefined ? await this.#topology(shard) : standIn.topology;
     const time = (ms: number): string => new Date(ms).toISOString();
     return await this.#writer.commit(
       {
         consistency: reading.consistency,
         startedAt: time(startedAtMs),
-        snapshotAt: time(reading.snapshotAtMs),
+        snapshotAt: shard.snapshotAt,
         endedAt: time(repository.clock.now()),
         labels,
         selection: describeSelection(this.#selection),
@@ -229,7 +222,20 @@ class Run {
     );
   }
 
+  async #topology({ shard, address, role }: ShardFacts): Promise<string> {
+    const nodes = [{ nodeId: null, address, role }];
+    const { repository, signal } = this.#request;
+    const shards = [{ shard, serverShardId: null, slots: null, nodes }];
+    const topology = { kind: 'standalone', epoch: null, shards } as const;
+    return await recordTopology(repository, this.#source.id, topology, signal);
+  }
+
   #shardFacts(reading: Reading, taken: IntakeResult): ShardFacts {
+    const { standIn } = this.#request;
+    if (standIn !== undefined) {
+      const snapshotAt = new Date(standIn.snapshotAtMs).toISOString();
+      return { ...standIn.shard, rdb: rdbFacts(taken), snapshotAt };
+    }
     const { identity, address, role } = reading.node;
     return {
       shard: shardId(0),
@@ -242,11 +248,16 @@ class Run {
         runId: identity.runId,
       },
       replication: reading.replication,
-      lineage: null,
+      lineage: this.#lineageOf(reading),
       rdb: rdbFacts(taken),
       snapshotAt: new Date(reading.snapshotAtMs).toISOString(),
       reading: reading.facts(),
     };
+  }
+
+  #lineageOf({ replication }: Reading): string | null {
+    if (replication === null) return null;
+    return this.#request.lineageOf?.(replication) ?? null;
   }
 
   #report(progress: Partial<BackupProgress>): void {
@@ -295,7 +306,7 @@ export function describeSelection(selection: EntrySelection): Selection {
   };
 }
 
-function checkNode(node: NodeChoice): void {
+export function checkNode(node: NodeChoice): void {
   const { mode } = node.identity;
   if (mode !== 'sentinel' && mode !== 'cluster') return;
   const what = mode === 'sentinel' ? 'a Sentinel' : 'a node of a cluster';
@@ -311,14 +322,14 @@ function checkNode(node: NodeChoice): void {
   );
 }
 
-function defaultName(address: RedisAddress): string {
+export function defaultName(address: RedisAddress): string {
   if (address.sentinel !== undefined) return address.sentinel.master;
   if (address.path !== null) return address.path.replace(/^\/+/, '').replaceAll('/', '-');
   return `${address.host}-${address.port}`;
 }
 
 /** Everything by which the instance could be known again. */
-function marksOf(node: NodeChoice, named: RedisAddress): string[] {
+export function marksOf(node: NodeChoice, named: RedisAddress): string[] {
   const { runId, replid, info } = node.identity;
   const marks: string[] = [];
   if (runId !== null) marks.push(`run:${runId}`);

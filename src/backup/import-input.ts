@@ -139,7 +139,7 @@ async function statFile(path: string) {
   const names = await readdir(path).catch(() => []);
   if (names.some((name) => /\.aof(\.|$)/.test(name))) {
     throw new CodedError('SOURCE_UNSUPPORTED', `Cannot import ${path}: it is an AOF folder`, {
-      hint: 'AOF folders cannot be imported yet; import an RDB file, or back up the server',
+      hint: 'Import an AOF by itself: it makes a backup of its own',
     });
   }
   throw new CodedError('USAGE', `Cannot read ${path}: it is a folder, not a file`, {
@@ -199,7 +199,9 @@ async function sniff(input: Peekable, name: string): Promise<ImportFormat> {
   if (head.startsWith('{')) return 'jsonl';
   if (head === '') throw unsupported(name, 'it is empty');
   if (/^(\*\d|#TS:)/.test(head)) {
-    throw unsupported(name, 'it is an AOF file', 'AOF cannot be imported yet; import an RDB file');
+    const hint =
+      'Name an AOF by itself, as it lies in its folder, not compressed and not through -';
+    throw unsupported(name, 'it is an AOF file', hint);
   }
   throw unsupported(name, 'it begins neither as RDB nor as JSON Lines');
 }

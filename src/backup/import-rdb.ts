@@ -97,8 +97,11 @@ function shardFacts(
 
 const KEYDB_FIELDS = ['mvcc-tstamp', 'repl-masters', 'keydb-subexpire-key'];
 
-/** KeyDB calls itself by Redis's name; but Redis never released a 6.3. */
-function serverFamily(aux: ReadonlyMap<string, string>): string {
+/**
+ * The family of the server that wrote an RDB, by its fields. KeyDB calls itself by Redis's name; but
+ * Redis never released a 6.3.
+ */
+export function serverFamily(aux: ReadonlyMap<string, string>): string {
   if (aux.has('valkey-ver')) return 'valkey';
   const isKeydb = KEYDB_FIELDS.some((name) => aux.has(name));
   return isKeydb || aux.get('redis-ver')?.startsWith('6.3.') === true ? 'keydb' : 'redis';

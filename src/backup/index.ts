@@ -8,8 +8,9 @@
  * before everything is durable and the RDB's checksum and end have been checked; memory is bounded
  * by stopping the source; a failure anywhere ends everything and leaves no listed backup.
  */
-export { backUp } from './back-up.ts';
+export { backUp, checkNode, defaultName, marksOf, serverVersion } from './back-up.ts';
 export { importFiles, importJsonLines, importRdb } from './import-files.ts';
+export { serverFamily } from './import-rdb.ts';
 export type { ImportFormat } from './import-input.ts';
 export type {
   BackupMode,
@@ -17,4 +18,5 @@ export type {
   BackupReport,
   BackupRequest,
   ImportRequest,
+  StandIn,
 } from './requests.ts';

@@ -115,6 +115,7 @@ async function attachToNode(
   setup: ReadingSetup,
 ): Promise<{ readonly node: NodeChoice; readonly stream: ReplicationStream }> {
   const { request, address, node, notice } = setup;
+  if (request.attached !== undefined) return { node, stream: request.attached };
   try {
     return { node, stream: await attach(setup, node) };
   } catch (error) {

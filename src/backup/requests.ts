@@ -3,13 +3,14 @@ import type { RunControl } from '../base/index.ts';
 import type { EntrySelection } from '../entries/index.ts';
 import type { ImportFormat } from './import-input.ts';
 import type { RedisAddress, TlsOptions } from '../redis/index.ts';
-import type { Manifest, Repository, Source } from '../repository/index.ts';
+import type { Manifest, Repository, ShardFacts, Source } from '../repository/index.ts';
 import type {
   BigKeyBounds,
   CommandNames,
   NodePreference,
   RateLimit,
   ReplicationDeadlines,
+  ReplicationStream,
 } from '../sources/index.ts';
 
 export type BackupProgress = {
@@ -44,6 +45,8 @@ export type BackupMode = 'psync' | 'scan' | 'auto';
 
 export type BackupRequest = CommonRequest & {
   readonly address: RedisAddress;
+  /** What is read is not the source itself. */
+  readonly standIn?: StandIn;
   readonly tls?: TlsOptions;
   /** By default `host-port`, or the name that Sentinels give the master. */
   readonly sourceName?: string;
@@ -61,6 +64,25 @@ export type BackupRequest = CommonRequest & {
   readonly control?: RunControl;
   readonly deadlines?: Partial<ReplicationDeadlines>;
   readonly commandNames?: CommandNames;
+  /** The recorded lineage that a place of the source's history belongs to. */
+  readonly lineageOf?: (place: { readonly replid: string; readonly offset: number }) => string | null;
+  /** Read this RDB of the node, which is about to flow, instead of attaching once more. */
+  readonly attached?: ReplicationStream;
+};
+
+/** What a backup says of itself when a server was read that holds a state of its source's log. */
+export type StandIn = {
+  /** In the repository that is written to; `sourceName`, `labels` of it and `adopt` do not count. */
+  readonly source: Source;
+  readonly snapshotAtMs: number;
+  /** Name of an object of the repository, or null. */
+  readonly topology: string | null;
+  /** The instance record, without what the RDB tells (functions). */
+  readonly instance: readonly unknown[];
+  readonly shard: Pick<
+    ShardFacts,
+    'shard' | 'slots' | 'address' | 'role' | 'server' | 'replication' | 'lineage' | 'replayed'
+  >;
 };
 
 export type ImportRequest = CommonRequest & {

@@ -6,6 +6,8 @@ export type HandshakeOptions = {
   readonly replconf: string;
   readonly announceEof: boolean;
   readonly rdbOnly: boolean;
+  /** Ask for an RDB of nothing but its head, where the server can make one. */
+  readonly rdbHeadOnly?: boolean;
   readonly valkeyVersion: string;
   readonly timeoutMs: number;
 };
@@ -13,6 +15,8 @@ export type HandshakeOptions = {
 export type HandshakeResult = {
   /** The server will send the RDB and nothing else. */
   readonly rdbOnly: boolean;
+  /** The RDB will hold no data (Redis 7.0, Valkey). */
+  readonly rdbHeadOnly: boolean;
 };
 
 /**
@@ -43,8 +47,11 @@ export async function shakeHands(
   // Valkey 9 writes a format of its own only for replicas that say that they know it; towards
   // others its save fails as soon as a hash field has an expiry.
   if (server !== 'redis') await replconf('version', options.valkeyVersion);
-  if (!options.rdbOnly) return { rdbOnly: false };
-  return { rdbOnly: !((await replconf('rdb-only', '1')) instanceof ReplyError) };
+  const knows = async (...option: string[]): Promise<boolean> =>
+    !((await replconf(...option)) instanceof ReplyError);
+  const rdbOnly = options.rdbOnly && (await knows('rdb-only', '1'));
+  const rdbHeadOnly = options.rdbHeadOnly === true && (await knows('rdb-filter-only', ''));
+  return { rdbOnly, rdbHeadOnly };
 }
 
 /** Unknown options are for old servers to refuse; these words mean that PSYNC will fail as well. */

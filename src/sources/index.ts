@@ -18,8 +18,17 @@ export {
   type NodePreference,
 } from './choose-node.ts';
 export { collectInstance, type InstanceLine, type ModuleFacts } from './instance-record.ts';
+export {
+  type LogLink,
+  type LogLinkHandlers,
+  type LogLinkOptions,
+  type LogRefusal,
+  type LogStart,
+  openLogLink,
+} from './log-link.ts';
 export { openReplication, type ReplicationStream } from './open-replication.ts';
 export type { Finding } from './finding.ts';
+export { type AckMode, precheckCapture, type PrecheckCaptureOptions } from './precheck-capture.ts';
 export { precheckSource, type PrecheckOptions } from './precheck-source.ts';
 export { RateControlledRdb } from './rate-controlled-rdb.ts';
 export { type HarmBounds, MIN_RATE, type RateLimit } from './rate-limit.ts';

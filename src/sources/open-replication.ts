@@ -14,7 +14,7 @@ export interface ReplicationStream extends RdbByteSource {
   readonly origin: ReplicationOrigin;
 }
 
-const DEFAULT_DEADLINES: ReplicationDeadlines = {
+export const DEFAULT_DEADLINES: ReplicationDeadlines = {
   connectMs: 5000,
   handshakeMs: 10_000,
   forkMs: 60_000,
@@ -24,7 +24,7 @@ const DEFAULT_DEADLINES: ReplicationDeadlines = {
 };
 const MAX_RETRY_DELAY_MS = 10_000;
 const READ_BUFFER_BYTES = 256 << 10;
-const NEWEST_VALKEY = '9.1.2';
+export const NEWEST_VALKEY = '9.1.2';
 
 /**
  * Attaches to one server as a replica and asks for a full resync; resolves when the RDB is about
@@ -114,7 +114,7 @@ async function openOnce(
   }
 }
 
-class OpenReplication implements ReplicationStream {
+export class OpenReplication implements ReplicationStream {
   readonly origin: ReplicationOrigin;
   readonly #link: ReplicationLink;
 

@@ -21,7 +21,7 @@ export type PrecheckFacts = {
 const GIB = 1 << 30;
 /** Redis 8 lists its own vector sets among the modules, Valkey 9 its Lua engine. */
 const BUILT_IN = new Set(['vectorset', 'lua']);
-const MIN_BACKLOG_SECONDS = 600;
+export const MIN_BACKLOG_SECONDS = 600;
 const MIN_REPL_TIMEOUT_SECONDS = 30;
 
 /** Every rule, in the order in which people read them. */
@@ -107,7 +107,11 @@ function rights(facts: PrecheckFacts): Finding[] {
   return findings;
 }
 
-function replicaRight(name: 'psync' | 'replconf', facts: PrecheckFacts, line: string): Finding {
+export function replicaRight(
+  name: 'psync' | 'replconf',
+  facts: PrecheckFacts,
+  line: string,
+): Finding {
   const id = `source.${name}-right`;
   const command = name.toUpperCase();
   // Where SCAN takes its place, a missing right costs the one instant and not the backup.
@@ -128,7 +132,7 @@ function replicaRight(name: 'psync' | 'replconf', facts: PrecheckFacts, line: st
   }
 }
 
-function version({ identity }: PrecheckFacts): Finding {
+export function version({ identity }: PrecheckFacts): Finding {
   const id = 'source.version';
   const [major, minor] = identity.versionNumber;
   const name = `${identity.family} ${identity.version}`;
@@ -141,7 +145,7 @@ function version({ identity }: PrecheckFacts): Finding {
   return ok(id, `The server is ${name}`);
 }
 
-function state({ identity }: PrecheckFacts): Finding {
+export function state({ identity }: PrecheckFacts): Finding {
   const id = 'source.state';
   if (identity.mode === 'sentinel') {
     return error(
@@ -167,7 +171,7 @@ function state({ identity }: PrecheckFacts): Finding {
   return ok(id, `The server is a ${identity.role} and ready`);
 }
 
-function transport({ address }: PrecheckFacts): Finding {
+export function transport({ address }: PrecheckFacts): Finding {
   const id = 'source.tls';
   if (address.tls) return ok(id, 'The connection is encrypted and the certificate verified');
   const isLocal = address.path !== null || /^(localhost|127\.|::1$)/.test(address.host);
@@ -176,7 +180,7 @@ function transport({ address }: PrecheckFacts): Finding {
   return warning(id, text, 'Use the TLS port of the server: rediss://');
 }
 
-function forkMemory({ identity }: PrecheckFacts): Finding | null {
+export function forkMemory({ identity }: PrecheckFacts): Finding | null {
   const id = 'source.fork-memory';
   const { usedMemory, systemMemory } = identity;
   if (usedMemory === null || systemMemory === null || systemMemory === 0) return null;
@@ -190,7 +194,7 @@ function forkMemory({ identity }: PrecheckFacts): Finding | null {
   );
 }
 
-function saving({ identity }: PrecheckFacts): Finding | null {
+export function saving({ identity }: PrecheckFacts): Finding | null {
   const id = 'source.bgsave';
   if (identity.bgsaveInProgress === null) return null;
   if (identity.lastBgsaveOk === false) {
@@ -203,7 +207,7 @@ function saving({ identity }: PrecheckFacts): Finding | null {
   return ok(id, 'No background save is running, and the last one succeeded');
 }
 
-function transfer({ config }: PrecheckFacts): Finding | null {
+export function transfer({ config }: PrecheckFacts): Finding | null {
   const id = 'source.transfer';
   const diskless = config['repl-diskless-sync'];
   if (diskless === undefined) return null;
@@ -241,7 +245,7 @@ function outputBuffer({ identity, config }: PrecheckFacts): Finding | null {
   );
 }
 
-function replTimeout({ config }: PrecheckFacts): Finding | null {
+export function replTimeout({ config }: PrecheckFacts): Finding | null {
   const id = 'source.repl-timeout';
   const seconds = Number(config['repl-timeout']);
   if (!Number.isSafeInteger(seconds)) return null;
@@ -273,7 +277,7 @@ function backlog({ identity, config, writeRate }: PrecheckFacts): Finding | null
   );
 }
 
-function databases({ identity }: PrecheckFacts): Finding | null {
+export function databases({ identity }: PrecheckFacts): Finding | null {
   if (identity.keys === null) return null;
   const used = Object.entries(identity.keys);
   const keys = used.reduce((sum, [, count]) => sum + count, 0);
@@ -283,7 +287,7 @@ function databases({ identity }: PrecheckFacts): Finding | null {
   return ok('source.data', `${keys} keys in ${used.length}${of} databases${memory}`);
 }
 
-function modules({ identity }: PrecheckFacts): Finding | null {
+export function modules({ identity }: PrecheckFacts): Finding | null {
   const id = 'source.modules';
   if (identity.modules === null) return null;
   const added = identity.modules.map((module) => module.name).filter((n) => !BUILT_IN.has(n));
@@ -306,6 +310,6 @@ function rateLimit({ identity, rateBytesPerSecond }: PrecheckFacts): Finding[] {
   return [seconds <= 600 ? ok('source.rate', text) : warning('source.rate', text, remedy)];
 }
 
-function mebibytes(bytes: number): string {
+export function mebibytes(bytes: number): string {
   return `${Math.round((bytes / (1 << 20)) * 10) / 10} MiB`;
 }

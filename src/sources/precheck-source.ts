@@ -68,7 +68,7 @@ async function look(address: RedisAddress, options: PrecheckOptions): Promise<Fi
   try {
     const startedAt = systemClock.monotonic();
     const identity = await describeServer(conn);
-    const config = await readConfig(conn);
+    const config = await readConfig(conn, PARAMETERS);
     const trial = await connect(node, connectOptions);
     const rights = await tryRights(trial, identity, options.commandNames ?? {}).finally(() =>
       trial.close(),
@@ -112,9 +112,13 @@ async function tryScan(
   }
 }
 
-async function readConfig(conn: RedisConnection): Promise<Record<string, string>> {
+/** The parameters that may be read; the others are absent. */
+export async function readConfig(
+  conn: RedisConnection,
+  parameters: readonly string[],
+): Promise<Record<string, string>> {
   const config: Record<string, string> = {};
-  const replies = await conn.pipeline(PARAMETERS.map((name) => ['CONFIG', 'GET', name]));
+  const replies = await conn.pipeline(parameters.map((name) => ['CONFIG', 'GET', name]));
   for (const reply of replies) {
     for (const [name, value] of replyPairs(reply)) config[name] = replyText(value);
   }
@@ -135,7 +139,8 @@ async function measureWrites(
   return ((after - before) / (systemClock.monotonic() - startedAt)) * 1000;
 }
 
-async function watch(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Lets `ms` pass; INTERRUPTED when aborted. */
+export async function watch(ms: number, signal: AbortSignal | undefined): Promise<void> {
   try {
     await delay(ms, undefined, signal ? { signal } : {});
   } catch (cause) {

@@ -61,6 +61,15 @@ export function parsePsyncReply(line: Buffer, command: string): FullResync {
 }
 
 /**
+ * What the server calls the history that it continues: `+CONTINUE <id>`; null for a bare
+ * `+CONTINUE`, which keeps the id that was asked for; undefined for any other line.
+ */
+export function parseContinuation(line: Buffer): string | null | undefined {
+  const match = /^\+CONTINUE(?: ([0-9a-zA-Z]{40}))?$/.exec(line.toString('latin1'));
+  return match === null ? undefined : (match[1] ?? null);
+}
+
+/**
  * What an error reply within the handshake means for a replica: whether to try again is up to the
  * code's `retryable`.
  */

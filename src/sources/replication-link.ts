@@ -5,6 +5,7 @@ import type { OnChunk, RdbEnd, RdbOrigin } from './rdb-byte-source.ts';
 import { parseTransferHeader, type RdbFraming } from './rdb-framing.ts';
 import {
   type FullResync,
+  parseContinuation,
   parsePsyncReply,
   PsyncLineReader,
   transferRefusal,
@@ -24,9 +25,23 @@ export type LinkOptions = {
   readonly onStream: StreamHandlers | null;
 };
 
+/** How a history goes on that we asked to be continued. */
+export type Continuation =
+  /** Its next bytes follow; it is called `replid` from here on. */
+  | { readonly kind: 'continued'; readonly replid: string }
+  /** It does not: the server would start anew from this place, and the link is closed. */
+  | { readonly kind: 'refused'; readonly replid: string; readonly offset: number };
+
+export type Resume = FullResync & {
+  /** Close the link rather than take a full resync. */
+  readonly refuseFull: boolean;
+};
+
 type Step = 'reply' | 'header' | 'payload' | 'stream' | 'ended';
 
 const ACK_INTERVAL_MS = 1000;
+/** The first one is nearly always too early, and a second is long for those who write meanwhile. */
+const EARLY_ACKS_MS = [30, 100, 250, 500];
 
 /**
  * The link from PSYNC on: the reply, the head of the transfer, the RDB, and the stream after it
@@ -37,10 +52,11 @@ export class ReplicationLink {
   readonly #raw: RawLink;
   readonly #watchdog = new Watchdog();
   readonly #lines = new PsyncLineReader();
-  readonly #opened = Promise.withResolvers<ReplicationOrigin>();
+  readonly #opened = Promise.withResolvers<ReplicationOrigin | Continuation>();
   readonly #ended = Promise.withResolvers<RdbEnd>();
   readonly #holds = new Set<'start' | 'consumer'>();
   #step: Step = 'reply';
+  #resume: Resume | null = null;
   #resync: FullResync | null = null;
   #snapshotAtMs = 0;
   #framing: RdbFraming | null = null;
@@ -65,9 +81,29 @@ export class ReplicationLink {
   }
 
   /** Asks for a full resync; resolves when its RDB is about to flow. */
-  open(): Promise<ReplicationOrigin> {
+  async open(): Promise<ReplicationOrigin> {
     this.#raw.write(encodeCommand([this.#options.psync, '?', '-1']));
+    const origin = await this.#opened.promise;
+    assert(origin.kind === 'replication', 'an answer to a question that was not asked');
+    return origin;
+  }
+
+  /**
+   * Asks for the bytes of a history from `offset` on. Where they come, `onStream` has been told so
+   * before the first of them; otherwise as `open`, or refused.
+   */
+  continue(resume: Resume): Promise<ReplicationOrigin | Continuation> {
+    this.#resume = resume;
+    const { psync } = this.#options;
+    this.#raw.write(encodeCommand([psync, resume.replid, String(resume.offset + 1)]));
     return this.#opened.promise;
+  }
+
+  /** Acknowledges now, not at the next second. Only while the stream flows. */
+  acknowledge(): void {
+    const { onStream, replconf } = this.#options;
+    if (this.#step !== 'stream' || onStream === null) return;
+    this.#raw.write(encodeCommand([replconf, 'ACK', String(onStream.ackOffset())]));
   }
 
   start(onChunk: OnChunk): Promise<RdbEnd> {
@@ -117,12 +153,7 @@ export class ReplicationLink {
     // under a new name, the transfer begins without a reply.
     const isSync = this.#step === 'reply' && line[0] === 0x24;
     if (isSync) this.#beginSync();
-    else if (this.#step === 'reply') {
-      this.#resync = parsePsyncReply(line, this.#options.psync);
-      this.#snapshotAtMs = systemClock.now();
-      this.#step = 'header';
-      return;
-    }
+    else if (this.#step === 'reply') return this.#onReply(line);
     if (line[0] === 0x2d) throw transferRefusal(line);
     this.#framing = parseTransferHeader(line);
     this.#step = 'payload';
@@ -137,6 +168,26 @@ export class ReplicationLink {
       snapshotAtMs: this.#snapshotAtMs,
       rdbOnly: this.#options.rdbOnly,
     });
+  }
+
+  #onReply(line: Buffer): void {
+    const continued = this.#resume === null ? undefined : parseContinuation(line);
+    if (this.#resume !== null && continued !== undefined) {
+      const { silenceMs } = this.#options.deadlines;
+      const replid = continued ?? this.#resume.replid;
+      this.#watchdog.begin(silenceMs, () => this.#fail(this.#stalled(silenceMs)));
+      this.#options.onStream?.onContinued?.(replid);
+      if (this.#options.onStream) this.#beginStream(this.#options.onStream);
+      return this.#opened.resolve({ kind: 'continued', replid });
+    }
+    const resync = parsePsyncReply(line, this.#options.psync);
+    if (this.#resume?.refuseFull === true) {
+      this.#shut();
+      return this.#opened.resolve({ kind: 'refused', ...resync });
+    }
+    this.#resync = resync;
+    this.#snapshotAtMs = systemClock.now();
+    this.#step = 'header';
   }
 
   #beginSync(): void {
@@ -171,12 +222,10 @@ export class ReplicationLink {
    */
   #beginStream(stream: StreamHandlers): void {
     this.#step = 'stream';
-    const acknowledge = () => {
-      const offset = String(stream.ackOffset());
-      this.#raw.write(encodeCommand([this.#options.replconf, 'ACK', offset]));
-    };
-    acknowledge();
-    this.#ackTimer = setInterval(acknowledge, ACK_INTERVAL_MS);
+    stream.onBegin?.();
+    this.acknowledge();
+    this.#ackTimer = setInterval(() => this.acknowledge(), ACK_INTERVAL_MS);
+    for (const ms of EARLY_ACKS_MS) setTimeout(() => this.acknowledge(), ms).unref();
   }
 
   #hold(who: 'start' | 'consumer'): void {

@@ -55,6 +55,10 @@ export type StreamHandlers = {
   readonly onBytes: (buffer: Buffer, start: number, end: number) => void;
   /** The offset to acknowledge, asked once per second. 0 keeps the link and promises nothing. */
   readonly ackOffset: () => number;
+  /** The history that was asked for goes on, under this id: before its first byte. */
+  readonly onContinued?: (replid: string) => void;
+  /** The stream begins: before its first byte. Never asks for acknowledgements earlier. */
+  readonly onBegin?: () => void;
   /** The link ended. */
   readonly onEnd: (error: Error) => void;
 };

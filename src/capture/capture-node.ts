@@ -1,0 +1,84 @@
+import { type BackupRequest, marksOf } from '../backup/index.ts';
+import { CodedError, isCoded } from '../base/index.ts';
+import { displayAddress, resolveAddress, type ServerIdentity } from '../redis/index.ts';
+import { ensureSource } from '../repository/index.ts';
+import { chooseNode, type NodeChoice } from '../sources/index.ts';
+import type { ShardSetup } from './shard-setup.ts';
+
+/** The node of a shard that is read, which may be another one after each break. */
+export class CaptureNode {
+  readonly #setup: ShardSetup;
+  readonly #notice: (text: string) => void;
+  #choice: NodeChoice | null = null;
+
+  constructor(setup: ShardSetup, notice: (text: string) => void) {
+    this.#setup = setup;
+    this.#notice = notice;
+  }
+
+  get identity(): ServerIdentity | null {
+    return this.#choice?.identity ?? null;
+  }
+
+  /** Without secrets. */
+  get shown(): string {
+    const { address } = this.#choice ?? this.#setup.captured;
+    return displayAddress({ ...address, user: null, database: null });
+  }
+
+  /** Throws what `connect` throws, REPLICA_UNAVAILABLE, and SOURCE_UNSUPPORTED. */
+  async find(): Promise<NodeChoice> {
+    const { request, captured } = this.#setup;
+    const options = { signal: request.signal, ...(captured.tls && { tls: captured.tls }) };
+    const address = await resolveAddress(captured.address, options);
+    const choice = await chooseNode(address, request.from ?? 'auto', options);
+    if (choice.identity.loading === true) {
+      const message = `Cannot record from ${displayAddress(choice.address)}: it is loading its data`;
+      throw new CodedError('SOURCE_LOADING', message);
+    }
+    const before = this.#choice;
+    this.#choice = choice;
+    const isNew =
+      before?.identity.runId !== choice.identity.runId ||
+      before?.identity.replid !== choice.identity.replid;
+    if (isNew) await this.#recognise(choice, address);
+    return choice;
+  }
+
+  /** A full backup of whichever node is fit for it. */
+  backupRequest(lineageOf: NonNullable<BackupRequest['lineageOf']>): BackupRequest {
+    const { request, captured, source, folder } = this.#setup;
+    const { repository, deadlines, commandNames } = request;
+    const [major = 0, minor = 0] = this.identity?.versionNumber ?? [];
+    // Without rdb-only the server keeps the stream for us meanwhile: we must read at full speed.
+    const isOld = major < 6 || (major === 6 && minor < 2);
+    return {
+      repository,
+      address: captured.address,
+      sourceName: source.name,
+      from: request.from ?? 'auto',
+      mode: 'psync',
+      workers: 1,
+      lineageOf,
+      onNotice: this.#notice,
+      ...(captured.tls && { tls: captured.tls }),
+      ...(captured.labels && { labels: captured.labels }),
+      ...(deadlines && { deadlines }),
+      ...(commandNames && { commandNames }),
+      ...(isOld && { spoolFolder: folder }),
+    };
+  }
+
+  /** Whoever answers where we follow a source is that source: full backups must know it too. */
+  async #recognise(choice: NodeChoice, named: NodeChoice['address']): Promise<void> {
+    const { request, source } = this.#setup;
+    const marks = marksOf(choice, named);
+    const description = { name: source.name, kind: 'standalone', marks, adopt: true } as const;
+    try {
+      await ensureSource(request.repository, description, request.signal);
+    } catch (error) {
+      // Recording does not need it, and the store may come back.
+      if (!isCoded(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,489 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BackupReport } from '../backup/index.ts';
+import { isCoded } from '../base/index.ts';
+import { type GapRecord, type LineageRecord, newLineageId } from '../repository/index.ts';
+import { type LogLink, type LogStart, openLogLink } from '../sources/index.ts';
+import { chooseAck } from './acknowledgement.ts';
+import { CaptureNode } from './capture-node.ts';
+import type { CapturePhase, CaptureStatus } from './capture-status.ts';
+import { type ControlFacts, ControlWatch } from './control-watch.ts';
+import { FullBackups } from './full-backups.ts';
+import { LogTail } from './log-tail.ts';
+import { newestBaseMs, type NewestLog, readNewestLog } from './newest-log.ts';
+import { whereOrphanBegins } from './orphan-tail.ts';
+import { SegmentStore } from './segment-store.ts';
+import { type Progress, ShardReport } from './shard-report.ts';
+import type { ShardSetup } from './shard-setup.ts';
+import type { SpoolState } from './spool/settle-file.ts';
+import { ShardSpool } from './spool/shard-spool.ts';
+
+const TICK_MS = 1000;
+const FIRST_RETRY_MS = 1000;
+const MAX_RETRY_MS = 30_000;
+/** Received and not yet on its way to the disk: the socket is stopped above, goes on below. */
+const HIGH_PENDING_BYTES = 32 << 20;
+const LOW_PENDING_BYTES = 8 << 20;
+/** The source must not wait longer for a disk that hangs: the link is given up. */
+const LONGEST_PAUSE_MS = 10_000;
+/** A full spool goes on below this part of its limit. */
+const ROOM = 0.75;
+/** Without a control connection nobody tells when we have caught up. */
+const LATE_MS = 2000;
+
+/** Why we closed a link ourselves. */
+type Closing = 'stop' | 'full' | 'disk' | null;
+
+/**
+ * The capture of one shard, from its recovery to its end: follows the stream over broken links,
+ * failovers and full disks, and never says of a byte that it is safe before it is. Where the source
+ * does not go on, that is a gap, recorded and told, never papered over.
+ */
+export class ShardCapture {
+  readonly #setup: ShardSetup;
+  readonly #node: CaptureNode;
+  readonly #spool: ShardSpool;
+  readonly #tail: LogTail;
+  readonly #report: ShardReport;
+  readonly #fulls: FullBackups;
+  #store: SegmentStore | null = null;
+  #link: LogLink | null = null;
+  #control: ControlWatch | null = null;
+  #closing: Closing = null;
+  #spoolFailure: Error | null = null;
+  /** The recording before, when it cannot be gone on with. */
+  #before: Pick<GapRecord, 'lineage' | 'endOffset' | 'endMs'> | null = null;
+  #beforeReplid = '';
+  #replids = new Set<string>();
+  #durableOffset = 0;
+  #storedOffset = 0;
+  #isShuttingDown = false;
+  #pausedAtMs: number | null = null;
+  #startedAtMs = 0;
+  #bracket: ControlFacts['bracket'] = null;
+
+  constructor(setup: ShardSetup) {
+    this.#setup = setup;
+    const { request } = setup;
+    const { clock } = request.repository;
+    this.#report = new ShardReport(setup);
+    this.#node = new CaptureNode(setup, (text) => this.#report.notice(text));
+    this.#spool = new ShardSpool(setup.folder, clock, {
+      onClosed: () => this.#store?.wake(),
+      onDurable: (offset, lineage) => this.#onDurable(offset, lineage),
+      onFailed: (error) => {
+        this.#spoolFailure = error;
+        this.#close('disk');
+      },
+    });
+    this.#tail = new LogTail(this.#spool, clock, {
+      segmentBytes: request.segmentBytes ?? 16 << 20,
+      segmentMs: request.segmentMs ?? 60_000,
+      idleSegmentMs: request.idleSegmentMs ?? 900_000,
+    });
+    this.#fulls = new FullBackups({
+      gate: setup.gate,
+      clock,
+      everyMs: request.fullEveryMs === undefined ? 86_400_000 : request.fullEveryMs,
+      request: () => this.#node.backupRequest((place) => this.#lineageOf(place)),
+      isBase: (report) => this.#isBase(report),
+      onDone: (report, isBase) => this.#onFull(report, isBase),
+      onFailed: (error) => {
+        this.#report.fullFailure = error.message;
+        this.#report.notice(`A full backup failed and is tried again: ${error.message}`);
+      },
+    });
+  }
+
+  /** Runs until the request's signal; resolves when all is sealed, and stored as far as it goes. */
+  async run(): Promise<CaptureStatus> {
+    const { signal } = this.#setup.request;
+    const stop = (): void => this.#close('stop');
+    signal.addEventListener('abort', stop);
+    const ticker = setInterval(() => this.#tick(), TICK_MS);
+    try {
+      await this.#begin();
+      await this.#followAll();
+      return await this.#end();
+    } finally {
+      clearInterval(ticker);
+      signal.removeEventListener('abort', stop);
+      this.#control?.close();
+      await this.#report.end();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { request, source, shard } = this.#setup;
+    const { repository, signal } = request;
+    const newest = await readNewestLog(repository, source.id, shard, signal);
+    this.#store = new SegmentStore({
+      repository,
+      source: source.id,
+      spool: this.#spool,
+      last: newest.last,
+      onStored: (offset, lineage) => {
+        if (lineage === this.#tail.lineage?.lineage) this.#storedOffset = offset;
+      },
+      onNotice: (text) => this.#report.notice(text),
+    });
+    const recovered = await this.#recover();
+    this.#store.start();
+    const state = newer(recovered, newest.state);
+    this.#fulls.start();
+    if (state !== null) {
+      await this.#scheduleFulls(state.lineage, newest);
+      this.#restore(state);
+      this.#storedOffset = newest.state?.offset ?? state.lineage.startOffset;
+    } else if (newest.lineage !== null) {
+      const { record, lastOffset, lastMs } = newest.lineage;
+      const endMs = lastMs ?? Date.parse(record.startedAt);
+      this.#before = { lineage: record.lineage, endOffset: lastOffset, endMs };
+      this.#beforeReplid = record.replid;
+    }
+  }
+
+  async #scheduleFulls(lineage: LineageRecord, newest: NewestLog): Promise<void> {
+    const { request, source } = this.#setup;
+    const log = newest.lineage?.record.lineage === lineage.lineage ? newest.lineage : null;
+    for (const { replid } of log?.replids ?? []) this.#replids.add(replid);
+    const { repository, signal } = request;
+    const baseMs = await newestBaseMs(repository, source.id, lineage, log, signal);
+    if (baseMs === null) this.#fulls.wantNow();
+    else this.#fulls.schedule(baseMs);
+  }
+
+  #restore(state: SpoolState): void {
+    this.#replids.add(state.replid);
+    this.#durableOffset = state.offset;
+    this.#tail.restore(state);
+    this.#store?.announce(state.lineage);
+  }
+
+  /** Link after link, until we are to stop. */
+  async #followAll(): Promise<void> {
+    const { signal, retryMs = FIRST_RETRY_MS } = this.#setup.request;
+    for (let attempt = 0; !signal.aborted; ) {
+      this.#closing = null;
+      this.#startedAtMs = this.#now();
+      const from = this.#tail.offset;
+      let error: Error | null = null;
+      try {
+        error = await this.#follow();
+      } catch (failure) {
+        error = failure as Error;
+      }
+      this.#control?.close();
+      this.#control = null;
+      this.#link = null;
+      if (signal.aborted) return;
+      if (error !== null && !isCoded(error)) throw error;
+      await this.#settle(error);
+      if (error === null) continue;
+      if (this.#tail.offset > from) attempt = 0;
+      const waitMs = Math.min(MAX_RETRY_MS, retryMs * 2 ** attempt++) * (0.75 + Math.random() / 2);
+      this.#report.reconnects++;
+      this.#phase('waiting', `${error.message}; trying again`);
+      await delay(waitMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** One link, to its end. null: try again at once. */
+  async #follow(): Promise<Error | null> {
+    if (this.#spoolFailure !== null) return this.#spoolFailure;
+    await this.#waitForRoom();
+    const { request } = this.#setup;
+    this.#phase('connecting', 'Looking for the node to read');
+    const node = await this.#node.find();
+    this.#phase('connecting', `Connecting to ${this.#node.shown}`);
+    const begun = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<Error>();
+    const { captured } = this.#setup;
+    const opened = await openLogLink(node.address, {
+      resume: this.#tail.resume,
+      onStart: (start) => {
+        begun.resolve();
+        this.#onStart(start);
+      },
+      onBytes: (buffer, start, end) => this.#onBytes(buffer, start, end),
+      ackOffset: () => this.#ackOffset,
+      onEnd: (error) => ended.resolve(error),
+      signal: request.signal,
+      ...(captured.tls && { tls: captured.tls }),
+      ...(request.deadlines && { deadlines: request.deadlines }),
+      ...(request.commandNames && { commandNames: request.commandNames }),
+      ...(request.announceEof !== undefined && { announceEof: request.announceEof }),
+    });
+    if ('kind' in opened) {
+      this.#leaveLineage();
+      return null;
+    }
+    this.#link = opened;
+    if (this.#closing !== null) opened.close();
+    if (opened.rdb !== null) {
+      this.#phase('connecting', `Receiving the first dump of ${this.#node.shown}`);
+      this.#fulls.take(opened.rdb, node);
+      await Promise.race([begun.promise, ended.promise]);
+    }
+    this.#control = new ControlWatch(node.address, {
+      clock: request.repository.clock,
+      onFacts: (facts) => this.#onFacts(facts),
+      onForbidden: (text) => this.#report.notice(text),
+      ...(captured.tls && { tls: captured.tls }),
+    });
+    this.#phase('recording', `Recording from ${this.#node.shown}`);
+    const error = await ended.promise;
+    return this.#closing === 'full' ? null : (this.#spoolFailure ?? error);
+  }
+
+  #onStart(start: LogStart): void {
+    const { arrivals } = this.#tail;
+    if (start.kind === 'continued') {
+      if (start.replid !== this.#tail.replid) {
+        this.#report.notice(`The history goes on as ${start.replid.slice(0, 8)}: a failover`);
+      }
+      this.#replids.add(start.replid);
+      this.#tail.continue(start.replid);
+      arrivals.beginLate(arrivals.lastMs);
+      return;
+    }
+    this.#leaveLineage();
+    const { replid, offset, database, snapshotAtMs } = start;
+    const lineage = this.#newLineage(replid, offset);
+    this.#replids = new Set([replid]);
+    this.#durableOffset = offset;
+    this.#storedOffset = offset;
+    this.#tail.beginLineage(lineage, database);
+    this.#store?.announce(lineage);
+    this.#tail.arrivals.beginLate(snapshotAtMs);
+    this.#fulls.wantNow();
+    if (lineage.gap !== null) this.#report.gap(lineage.gap, lineage.lineage);
+    this.#before = null;
+  }
+
+  #newLineage(replid: string, startOffset: number): LineageRecord {
+    const { shard } = this.#setup;
+    const { identity } = this.#node;
+    const before = this.#before;
+    // Ids tell whole seconds, and sort in the order of the lineages.
+    const startedMs = Math.max(this.#now(), before === null ? 0 : nextSecond(before.lineage));
+    return {
+      lineage: newLineageId(startedMs, replid),
+      shard,
+      startedAt: new Date(startedMs).toISOString(),
+      startOffset,
+      replid,
+      server: { family: identity?.family ?? 'unknown', version: identity?.version || null },
+      databases: identity?.databases ?? null,
+      gap: before === null ? null : this.#gapBehind(before, replid),
+    };
+  }
+
+  #gapBehind(before: Pick<GapRecord, 'lineage' | 'endOffset' | 'endMs'>, replid: string): GapRecord {
+    const info = this.#node.identity?.info ?? {};
+    const recorded = { replid: this.#beforeReplid, offset: before.endOffset };
+    const orphanFrom = whereOrphanBegins(info, recorded);
+    const why =
+      orphanFrom !== null
+        ? `The source went back to offset ${orphanFrom} under a new master`
+        : replid === this.#beforeReplid
+          ? 'The source no longer had what came next (its backlog is too small for the break)'
+          : 'Another history answers: the source was restarted, or replaced by a node that did not follow it';
+    return { ...before, why, orphanFrom };
+  }
+
+  /** What is recorded is not gone on with. */
+  #leaveLineage(): void {
+    const { lineage, cut, arrivals, replid, resume } = this.#tail;
+    if (lineage === null || resume === null) return;
+    this.#before = { lineage: lineage.lineage, endOffset: cut, endMs: arrivals.lastMs };
+    this.#beforeReplid = replid;
+    this.#tail.stop();
+  }
+
+  #onBytes(buffer: Buffer, start: number, end: number): void {
+    const offset = this.#tail.offset;
+    this.#tail.take(buffer, start, end);
+    this.#report.took(offset, this.#tail.arrivals.lastMs);
+    if (this.#tail.wasAsked) this.#answer();
+    if (this.#spool.bytes >= this.#setup.spoolLimitBytes) this.#close('full');
+    else if (this.#spool.pendingBytes > HIGH_PENDING_BYTES) this.#pause();
+  }
+
+  /** The disk is behind: the socket waits a little for it. */
+  #pause(): void {
+    if (this.#pausedAtMs !== null) return;
+    this.#pausedAtMs = this.#now();
+    this.#link?.pause();
+    const look = (): void => {
+      if (this.#pausedAtMs === null) return;
+      if (this.#spool.pendingBytes < LOW_PENDING_BYTES) {
+        this.#tail.arrivals.beginLate(this.#pausedAtMs);
+        this.#pausedAtMs = null;
+        this.#link?.resume();
+        void this.#control?.poll();
+      } else if (this.#now() - this.#pausedAtMs > LONGEST_PAUSE_MS) {
+        this.#pausedAtMs = null;
+        this.#close('disk');
+      } else setTimeout(look, 20);
+    };
+    setTimeout(look, 20);
+  }
+
+  /** The source asked how much we have: as much as can be said, once it is durable. */
+  #answer(): void {
+    const link = this.#link;
+    if (this.#setup.request.ack === 'none' && !this.#isShuttingDown) link?.acknowledge();
+    else void this.#spool.sync().then(() => link?.acknowledge());
+  }
+
+  get #ackOffset(): number {
+    const mode = this.#setup.request.ack ?? 'durable';
+    const durableOffset = this.#durableOffset;
+    const storedOffset = this.#storedOffset;
+    const isShuttingDown = this.#isShuttingDown;
+    return chooseAck({ mode, durableOffset, storedOffset, isShuttingDown });
+  }
+
+  #onDurable(offset: number, lineage: string): void {
+    if (lineage !== this.#tail.lineage?.lineage) return;
+    this.#durableOffset = offset;
+    this.#report.durable(offset, this.#tail.offset);
+  }
+
+  #onFacts(facts: ControlFacts): void {
+    const { arrivals, offset } = this.#tail;
+    this.#report.sourceOffset = facts.sourceOffset;
+    if (facts.sourceOffset !== null && arrivals.isLate) arrivals.endLate(facts.sourceOffset);
+    if (facts.bracket !== null) this.#bracket = facts.bracket;
+    if (this.#bracket !== null && this.#bracket.offset <= offset) {
+      this.#spool.noteBracket(this.#bracket.ms, this.#bracket.offset);
+      this.#bracket = null;
+    }
+    this.#report.failoverWaits(facts.isFailoverWaiting);
+    this.#isShuttingDown = facts.isShuttingDown;
+    if (facts.isShuttingDown) this.#answer();
+  }
+
+  #lineageOf({ replid, offset }: { replid: string; offset: number }): string | null {
+    const { lineage } = this.#tail;
+    if (lineage === null || !this.#replids.has(replid) || offset < lineage.startOffset) return null;
+    return lineage.lineage;
+  }
+
+  #isBase({ manifest }: BackupReport): boolean {
+    const place = manifest.shards[0]?.replication;
+    return place !== null && place !== undefined && this.#lineageOf(place) !== null;
+  }
+
+  #onFull({ id, manifest }: BackupReport, isBase: boolean): void {
+    this.#report.full(id, Date.parse(manifest.snapshotAt));
+    if (isBase) return;
+    this.#report.notice(`Backup ${id} is not of the history being recorded; another one follows`);
+  }
+
+  #tick(): void {
+    const { arrivals } = this.#tail;
+    const isRecording = this.#link !== null;
+    if (isRecording && arrivals.isLate && this.#now() - this.#startedAtMs > LATE_MS) {
+      arrivals.endLate(this.#tail.offset);
+    }
+    this.#tail.rollIfDue();
+    this.#report.tell(this.#progress());
+  }
+
+  #phase(phase: CapturePhase, text: string): void {
+    this.#report.phase = phase;
+    this.#report.text = text;
+    this.#report.tell(this.#progress());
+  }
+
+  #progress(): Progress {
+    return {
+      tail: this.#tail,
+      node: this.#link === null ? null : this.#node.shown,
+      durableOffset: this.#durableOffset,
+      storedOffset: this.#storedOffset,
+      spool: this.#spool,
+      store: this.#store,
+      isFullRunning: this.#fulls.isRunning,
+    };
+  }
+
+  #close(why: Closing): void {
+    this.#closing ??= why;
+    this.#link?.close();
+  }
+
+  /** After a link: what the spool lost, or a stream that could not be read, is cut off and asked for again. */
+  async #settle(error: Error | null): Promise<void> {
+    this.#pausedAtMs = null;
+    const isBroken =
+      this.#spoolFailure !== null || this.#closing !== null || isCoded(error, 'STREAM_CORRUPT');
+    if (!isBroken || this.#tail.resume === null) return;
+    if (this.#closing === 'full' || isCoded(this.#spoolFailure, 'SPOOL_FULL')) {
+      this.#phase('full', 'The spool is full: waiting for the repository to take it');
+    }
+    await this.#spool.shut();
+    this.#leaveLineage();
+    this.#spoolFailure = null;
+    const state = await this.#recover();
+    this.#store?.wake();
+    if (state !== null && !this.#setup.request.signal.aborted) this.#restore(state);
+  }
+
+  /** Until the disk lets us, or we are to stop. */
+  async #recover(): Promise<SpoolState | null> {
+    const { signal } = this.#setup.request;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#spool.recover();
+      } catch (error) {
+        if (!isCoded(error) || signal.aborted) throw error;
+        this.#phase('full', error.message);
+        const waitMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+        await delay(waitMs, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #waitForRoom(): Promise<void> {
+    const { request, spoolLimitBytes } = this.#setup;
+    if (this.#report.phase !== 'full') return;
+    while (this.#spool.bytes > spoolLimitBytes * ROOM && !request.signal.aborted) {
+      await delay(TICK_MS / 4, undefined, { signal: request.signal }).catch(() => {});
+    }
+  }
+
+  async #end(): Promise<CaptureStatus> {
+    this.#phase('stopping', 'Sealing and storing what was received');
+    await this.#fulls.end();
+    await this.#spool.shut();
+    this.#tail.stop();
+    await this.#spool.recover();
+    const isStored = (await this.#store?.drain(this.#setup.request.stopMs ?? 30_000)) ?? true;
+    const left = isStored
+      ? 'Everything is stored'
+      : 'What is not stored yet waits in the spool for the next start';
+    this.#phase('stopped', left);
+    return this.#report.status(this.#progress());
+  }
+
+  #now(): number {
+    return this.#setup.request.repository.clock.now();
+  }
+}
+
+/** The state that knows more. */
+function newer(spool: SpoolState | null, stored: SpoolState | null): SpoolState | null {
+  if (spool === null || stored === null) return spool ?? stored;
+  if (spool.lineage.lineage === stored.lineage.lineage) {
+    return spool.offset >= stored.offset ? spool : stored;
+  }
+  return spool.lineage.lineage > stored.lineage.lineage ? spool : stored;
+}
+
+/** Behind the second that a lineage's id tells. */
+function nextSecond(lineage: string): number {
+  const [, y, mo, d, h, m, s] = /^(.{4})(..)(..)t(..)(..)(..)z/.exec(lineage) as RegExpExecArray;
+  return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(m), Number(s)) + 1000;
+}
