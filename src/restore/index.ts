@@ -32,8 +32,9 @@ export type { ExportOutput } from './export/output/export-output.ts';
 export { openOutputFile, type OutputFileOptions } from './export/output/output-file.ts';
 export type { FunctionCounts } from './functions.ts';
 export { listTasks, readTask, type TaskSummary } from './journal/list-tasks.ts';
+export { TaskLock } from './journal/task-lock.ts';
 export type { TaskOptions, TaskRecord, TaskTarget } from './journal/task-record.ts';
-export type { ConflictPolicy, TtlPolicy } from './policies.ts';
+export type { ConflictPolicy, ExportTtlPolicy, TtlPolicy } from './policies.ts';
 export { precheckTarget, type PrecheckTargetRequest } from './precheck-target.ts';
 export { readEntries, type ReadRequest } from './read-entries.ts';
 export type {
@@ -42,4 +43,4 @@ export type {
   RestoreRequest,
   ResumeRequest,
 } from './requests.ts';
-export { restoreBackup, resumeRestore } from './restore-backup.ts';
+export { newTaskId, restoreBackup, resumeRestore } from './restore-backup.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXPIRED, expiryOf, NO_EXPIRY, type TtlPolicy } from './policies.ts';
+import { EXPIRED, type ExportTtlPolicy, expiryOf, NO_EXPIRY } from './policies.ts';
 
-const rules = (policy: TtlPolicy) => ({ policy, startedAtMs: 10_000, snapshotAtMs: 5000 });
+const rules = (policy: ExportTtlPolicy) => ({ policy, startedAtMs: 10_000, snapshotAtMs: 5000 });
 
 test('expiryOf leaves a key without expiry without', () => {
   for (const policy of ['absolute', 'remaining', 'persist'] as const) {
@@ -23,4 +23,11 @@ test('expiryOf remaining counts from the start, whatever the time is now', () =>
 
 test('expiryOf persist takes every expiry off, also one that has passed', () => {
   assert.equal(expiryOf(1, rules('persist'), 20_000), NO_EXPIRY);
+});
+
+test('expiryOf recorded keeps what has passed, and shifts by a constant', () => {
+  assert.equal(expiryOf(1, rules('recorded'), 20_000), 1);
+  assert.equal(expiryOf(4000, { ...rules('recorded'), shiftMs: 500 }, 20_000), 4500);
+  assert.equal(expiryOf(4000, { ...rules('recorded'), shiftMs: -9000 }, 20_000), 1);
+  assert.equal(expiryOf(NO_EXPIRY, { ...rules('recorded'), shiftMs: 500 }, 0), NO_EXPIRY);
 });

@@ -11,8 +11,16 @@ export const REFUSED_LOSSES: ReadonlySet<string> = new Set([
   'key-metadata',
 ]);
 
+/**
+ * `recorded`: as it stands, also where it has passed: for a server that is fed as a replica, which
+ * removes nothing by itself.
+ */
+export type ExportTtlPolicy = TtlPolicy | 'recorded';
+
 export type TtlRules = {
-  readonly policy: TtlPolicy;
+  readonly policy: ExportTtlPolicy;
+  /** Of `recorded`: added to every expiry. */
+  readonly shiftMs?: number;
   /** When the restore began: the new origin of remaining times. */
   readonly startedAtMs: number;
   /** The backup's instant. */
@@ -28,7 +36,13 @@ export const EXPIRED = -2;
  */
 export function expiryOf(expireAtMs: number, rules: TtlRules, nowMs: number): number {
   if (expireAtMs === NO_EXPIRY || rules.policy === 'persist') return NO_EXPIRY;
+  if (rules.policy === 'recorded') return shifted(expireAtMs, rules.shiftMs ?? 0);
   if (rules.policy === 'absolute') return expireAtMs <= nowMs ? EXPIRED : expireAtMs;
   const remainingMs = expireAtMs - rules.snapshotAtMs;
   return remainingMs <= 0 ? EXPIRED : rules.startedAtMs + remainingMs;
+}
+
+/** Zero and less would mean other things than a time long ago. */
+function shifted(expireAtMs: number, shiftMs: number): number {
+  return shiftMs === 0 ? expireAtMs : Math.max(1, expireAtMs + shiftMs);
 }

@@ -50,6 +50,8 @@ export type RestoreRequest = {
    * Absent: this restore cannot be resumed.
    */
   readonly state?: string;
+  /** The id of the task: eight hexadecimal digits. Default: random. */
+  readonly task?: string;
   /** What the caller wants to find in the task's record when it resumes. No secrets. */
   readonly origin?: Readonly<Record<string, string | boolean>>;
   readonly onProgress?: (progress: RestoreProgress) => void;

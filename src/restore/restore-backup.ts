@@ -1,7 +1,7 @@
 import { CodedError, isCoded, RunControl } from '../base/index.ts';
 import { selectsEverything } from '../entries/index.ts';
 import { connect, displayAddress, type RedisConnection } from '../redis/index.ts';
-import { readManifest, readSource } from '../repository/index.ts';
+import { readManifest, readSource, type Repository } from '../repository/index.ts';
 import { Tally } from './counts.ts';
 import type { ConflictOptions } from './conflicts.ts';
 import type { EncoderOptions } from './encode/encoded-block.ts';
@@ -81,7 +81,7 @@ class Restore {
     this.#isResumed = journal !== undefined;
     this.#startedAtMs = journal?.record.startedAtMs ?? clock.now();
     this.#begunAt = clock.monotonic() - (journal?.past.workedMs ?? 0);
-    this.#task = journal?.record.task ?? Buffer.from(repository.random(4)).toString('hex');
+    this.#task = journal?.record.task ?? request.task ?? newTaskId(repository);
     this.#tally = journal?.past.tally ?? new Tally();
     this.#pacer = new Pacer({
       control: request.control ?? ratesOf(request),
@@ -358,6 +358,10 @@ class Restore {
     this.#notices.push(text);
     this.#request.onNotice?.(text);
   }
+}
+
+export function newTaskId({ random }: Repository): string {
+  return Buffer.from(random(4)).toString('hex');
 }
 
 /** What makes a pass write nothing and count for nobody. */

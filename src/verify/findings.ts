@@ -21,6 +21,13 @@ export const FINDINGS = {
   'block-parts': 'The parts of a big key are not all there, in order',
   'filter-corrupt': 'A key filter is damaged',
   'filter-incomplete': 'A key filter does not know a key of its blocks',
+  'lineage-corrupt': 'The record of a lineage is damaged or gone',
+  'segment-missing': 'A stretch of the log between two stored segments is gone',
+  'segment-corrupt': 'A segment of the log cannot be read as what was stored',
+  'segment-text': 'The text of a segment is annotated in another way than its directory says',
+  'segment-facts': 'A segment holds other commands than its directory says',
+  'segment-order': 'A segment follows another one than the one that was seen when it was stored',
+  'log-index-corrupt': 'The index of a day of the log is damaged; it can be removed',
 } as const;
 
 export type FindingCode = keyof typeof FINDINGS;

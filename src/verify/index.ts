@@ -1,8 +1,10 @@
 /**
- * Proves that backups can be read back: every manifest, file, directory, filter and block is read,
- * hashed and decoded, every key counted, and everything that is said twice compared. Findings are
+ * Proves that backups and logs can be read back: every manifest, file, segment, directory, filter
+ * and block is read, hashed and decoded, every key and command counted, and everything that is said
+ * twice compared. Findings are
  * reported, never thrown: the first damage must not hide the second. Changes nothing and needs only
- * the right to read. The formats are those of docs/formats/repository.md and data-file.md.
+ * the right to read. The formats are those of docs/formats/repository.md,
+ * data-file.md and segment.md.
  */
 export { type Finding, FINDINGS, type FindingCode } from './findings.ts';
 export {
@@ -11,4 +13,10 @@ export {
   type VerifyProgress,
   type VerifyReport,
 } from './verify-backup.ts';
+export {
+  type LogProgress,
+  type LogReport,
+  verifyLog,
+  type VerifyLogOptions,
+} from './verify-log.ts';
 export { type RepositoryReport, verifyRepository } from './verify-repository.ts';

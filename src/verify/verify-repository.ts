@@ -11,23 +11,28 @@ import {
 } from '../repository/index.ts';
 import { type Finding, messageOf } from './findings.ts';
 import { verifyBackup, type VerifyOptions, type VerifyReport } from './verify-backup.ts';
+import { type LogReport, verifyLog, type VerifyLogOptions } from './verify-log.ts';
 
 export type RepositoryReport = {
   readonly backups: readonly VerifyReport[];
+  /** Of the sources that have one. */
+  readonly logs: readonly LogReport[];
   /** What is wrong between backups. */
   readonly findings: readonly Finding[];
 };
 
 /**
- * Verifies every listed backup, of one source or of all, and that each still has the predecessor it
- * was committed after. A predecessor that has been deleted in the meantime is no finding.
+ * Verifies every listed backup and the whole log, of one source or of all, and that each backup
+ * still has the predecessor it was committed after. A predecessor that has been deleted in the
+ * meantime is no finding.
  */
 export async function verifyRepository(
   repository: Repository,
-  options: VerifyOptions & { readonly source?: string } = {},
+  options: VerifyOptions & VerifyLogOptions & { readonly source?: string } = {},
   signal?: AbortSignal,
 ): Promise<RepositoryReport> {
   const backups: VerifyReport[] = [];
+  const logs: LogReport[] = [];
   const findings: Finding[] = [];
   const report = (finding: Finding | undefined) => {
     if (finding === undefined) return;
@@ -42,8 +47,10 @@ export async function verifyRepository(
       backups.push(await verifyBackup(repository, source, id, options, signal));
       report(await checkPredecessor(repository, source, id, signal));
     }
+    const log = await verifyLog(repository, source, options, signal);
+    if (log.lineages > 0 || log.findings.length > 0) logs.push(log);
   }
-  return { backups, findings };
+  return { backups, logs, findings };
 }
 
 async function checkSource(

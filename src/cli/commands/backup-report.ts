@@ -6,8 +6,11 @@ import type { ProgressMeter } from '../output/progress-meter.ts';
 import { formatFacts } from '../output/text-table.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 
-/** What `backup` and `import` print when they are done. */
-export function formatBackupReport(report: BackupReport): string {
+/** What `backup` and `import` print when they are done; `more` follows. */
+export function formatBackupReport(
+  report: BackupReport,
+  more: readonly (readonly [string, string | null])[] = [],
+): string {
   const { manifest, source, receivedBytes, durationMs } = report;
   const { totals, databases } = manifest;
   const seconds = Math.max(durationMs, 1) / 1000;
@@ -22,6 +25,7 @@ export function formatBackupReport(report: BackupReport): string {
     ['read', formatBytes(receivedBytes)],
     ['stored', `${formatBytes(totals.storedBytes)} in ${formatAmount(totals.files, 'file')}`],
     ['took', `${formatDuration(durationMs)} (${formatBytes(receivedBytes / seconds)}/s)`],
+    ...more,
   ]);
 }
 

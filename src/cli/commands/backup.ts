@@ -17,18 +17,19 @@ import {
 } from '../options/control-option.ts';
 import { defined } from '../options/defined.ts';
 import { openRepo } from '../options/repository-option.ts';
+import { addInstantOptions, addSandboxOptions, instantOf } from '../options/instant-option.ts';
 import {
   addSelectionOptions,
   type SelectionOptions,
   selectionOf,
 } from '../options/selection-options.ts';
+import { type FromLogOptions, runBackupFromLog } from './backup-from-log.ts';
 import { backupDocument, formatBackupReport, showBackupProgress } from './backup-report.ts';
 
 type BackupOptions = ConnectionOptions &
   ControlOptions &
-  SelectionOptions & {
-    readonly source?: string;
-    readonly label?: Readonly<Record<string, string>>;
+  SelectionOptions &
+  FromLogOptions & {
     readonly adopt?: boolean;
     readonly from: NodePreference;
     readonly mode: BackupMode;
@@ -36,7 +37,6 @@ type BackupOptions = ConnectionOptions &
     readonly rate?: number;
     readonly rateHarm: 'lift' | 'abort';
     readonly spool?: string;
-    readonly workers?: number;
     readonly psyncAs?: string;
     readonly replconfAs?: string;
   };
@@ -47,7 +47,8 @@ Examples:
   tidemark backup rediss://backup@db.example:6380 --password-file ./secret --source shop
   tidemark backup redis://db.example --db 0 --exclude 'session:*' --rate 20MiB/s
   tidemark backup sentinel://s1.example,s2.example,s3.example/orders --from replica
-  tidemark backup rediss://cache.example:6380 --mode scan --threads 8`;
+  tidemark backup rediss://cache.example:6380 --mode scan --threads 8
+  tidemark backup --from-log --source shop --at 03:00`;
 
 export const MAX_WORKERS = 64;
 const MAX_THREADS = 32;
@@ -66,7 +67,8 @@ export function addBackup(program: Command, door: Door): void {
         'stores it. The source keeps serving; a healthy replica is preferred over its master.\n' +
         'Where replicas are forbidden, keys are read one by one (SCAN): not of one instant.',
     )
-    .argument('<redis>', REDIS_ARGUMENT)
+    .argument('[redis]', REDIS_ARGUMENT)
+    .option('--from-log', 'make it of the last backup and the log instead, without the server')
     .option('--source <name>', 'name of the source in the repository (default: host-port)')
     .option('--label <name=value>', 'label of the source and this backup (repeatable)', parseLabel)
     .option('--adopt', 'take the name over although it belonged to another instance')
@@ -97,6 +99,8 @@ export function addBackup(program: Command, door: Door): void {
     .option('--replconf-as <name>', 'what rename-command made of REPLCONF');
   addControlOption(command);
   addSelectionOptions(command);
+  addInstantOptions(command);
+  addSandboxOptions(command);
   addConnectionOptions(command, 'TIDEMARK_PASSWORD')
     .addHelpText('after', EXAMPLES)
     .action(action(door, runBackup));
@@ -104,10 +108,19 @@ export function addBackup(program: Command, door: Door): void {
 
 async function runBackup(
   invocation: Invocation,
-  redis: string,
+  redis: string | undefined,
   options: BackupOptions,
 ): Promise<ExitStatus> {
   const { terminal, printer } = invocation;
+  if (options.fromLog === true) {
+    return await runBackupFromLog(invocation, redis, options, selectionOf(options));
+  }
+  if (redis === undefined) throw new CodedError('USAGE', "Missing required argument 'redis'");
+  if (instantOf(options, undefined) !== undefined) {
+    throw new CodedError('USAGE', 'Cannot back a server up as it was: it only tells what it is', {
+      hint: 'With --from-log, and without the server, an instant of the log is backed up',
+    });
+  }
   if (options.mode === 'psync' && options.threads !== undefined) {
     throw new CodedError('USAGE', 'Cannot use --threads with --mode psync: that is one stream');
   }

@@ -11,6 +11,8 @@ import {
   type Source,
 } from '../../repository/index.ts';
 import { DirectoryStorage } from '../../storage/index.ts';
+import { isCoded } from '../../base/index.ts';
+import { parseInstant, type WantedInstant } from '../../rewind/index.ts';
 import type { Invocation } from '../invocation.ts';
 import {
   type ConnectionOptions,
@@ -18,17 +20,24 @@ import {
   readConnection,
 } from '../options/connection-options.ts';
 import { defined } from '../options/defined.ts';
+import { chooseInstant, type SandboxOptions } from '../options/instant-option.ts';
 import { openRepo } from '../options/repository-option.ts';
 import { type SelectionOptions, selectionOf } from '../options/selection-options.ts';
+import { openState } from '../options/state-option.ts';
 import type { ProgressMeter } from '../output/progress-meter.ts';
 import { showBackupProgress } from './backup-report.ts';
 
 export type DiffSideOptions = ConnectionOptions &
-  SelectionOptions & { readonly source?: string; readonly workers?: number };
+  SandboxOptions &
+  SelectionOptions & {
+    readonly source?: string;
+    readonly workers?: number;
+    readonly allowInexact?: boolean;
+  };
 
 /** How a side is called in reports. */
 export type SideName = {
-  /** Null: a running server. */
+  /** Its id, or `log:<lineage>@<offset>` for an instant; null: a running server. */
   readonly backup: string | null;
   readonly source: string | null;
   readonly address: string | null;
@@ -72,7 +81,8 @@ export async function chooseSides(
   // Backups first: a mistyped name should not cost a backup of the other side.
   const stored: (Chosen | undefined)[] = [];
   for (const [i, name] of wanted.entries()) {
-    stored.push(connections[i] === undefined ? await chooser.stored(name) : undefined);
+    if (connections[i] === undefined) stored.push(await chooser.named(name, 'ab'[i]));
+    else stored.push(undefined);
   }
   const a = stored[0] ?? (await chooser.live(connections[0] as Connection, 'a'));
   const b = stored[1] ?? (await chooser.live(connections[1] as Connection, 'b'));
@@ -109,7 +119,35 @@ class SideChooser {
     this.#options = options;
   }
 
-  async stored(wanted: string): Promise<Chosen> {
+  /** A backup of this name; where there is none, the instant that the name means. */
+  async named(wanted: string, folder: string): Promise<Chosen> {
+    const instant = instantIn(wanted);
+    if (instant?.isSure === true) return await this.#instant(instant, folder);
+    try {
+      return await this.#stored(wanted);
+    } catch (error) {
+      if (instant === undefined || !isCoded(error, 'BACKUP_NOT_FOUND')) throw error;
+      return await this.#instant(instant, folder);
+    }
+  }
+
+  async #instant(wanted: WantedInstant, folder: string): Promise<Chosen> {
+    const chosen = await chooseInstant(this.#invocation, wanted, this.#options.source);
+    const place = { kind: 'instant', ...chosen } as const;
+    // What it holds is gone with the scratch folder.
+    const request = {
+      selection: this.#selection,
+      into: { folder: this.#scratch.pathOf(folder) },
+    };
+    const state = await openState(this.#invocation, place, this.#options, request);
+    const { repository, manifest } = state;
+    this.notices.push(...state.inexact);
+    const { snapshotAt } = manifest;
+    const name = { backup: state.name, source: chosen.source.name, address: null, snapshotAt };
+    return { side: { repository, manifest, isComplete: true }, name };
+  }
+
+  async #stored(wanted: string): Promise<Chosen> {
     const { signal } = this.#invocation.terminal;
     this.#opened ??= await this.#open();
     const { repository, source } = this.#opened;
@@ -147,6 +185,19 @@ class SideChooser {
     // It holds all that is asked for, whatever its selection says.
     return { side: { repository, manifest, isComplete: true }, name };
   }
+}
+
+/** `at:…` and `before:…` are nothing else; what only reads like an instant may be a backup's id. */
+function instantIn(text: string): (WantedInstant & { readonly isSure: boolean }) | undefined {
+  const [, word, rest = ''] = /^(?:(at|before):)?(.*)$/s.exec(text) ?? [];
+  if (word === 'before') return { kind: 'before', text: rest, isSure: true };
+  if (word === 'at') return { kind: 'at', text: rest, isSure: true };
+  try {
+    parseInstant(text);
+  } catch {
+    return undefined;
+  }
+  return { kind: 'at', text, isSure: false };
 }
 
 /** `/db` of an address restricts what is compared, unless databases are named. */

@@ -9,6 +9,7 @@ import { action, type Door, type Invocation, startMeter } from '../invocation.ts
 import { parseCount } from '../options/amounts.ts';
 import { addConnectionOptions } from '../options/connection-options.ts';
 import { defined } from '../options/defined.ts';
+import { addSandboxOptions } from '../options/instant-option.ts';
 import { addSelectionOptions } from '../options/selection-options.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 import { MAX_WORKERS } from './backup.ts';
@@ -32,6 +33,7 @@ const EXAMPLES = `
 Examples:
   tidemark diff latest~1 latest --repo ./backups
   tidemark diff 20261122t1230 latest --match 'cart:*' --keys --values
+  tidemark diff before:last:FLUSHALL at:latest --match 'cart:*'
   tidemark diff latest redis://127.0.0.1:6379 --jsonl | jq -r 'select(.change=="removed").key'`;
 
 export function addDiff(program: Command, door: Door): void {
@@ -41,9 +43,10 @@ export function addDiff(program: Command, door: Door): void {
     .description(
       'Compares two backups key by key: which keys of B are new, gone, have another value or\n' +
         'another expiry than in A. A or B may be a running server, which is backed up for it into\n' +
-        'the temporary folder. Ends with 0 whether or not there are differences.',
+        'the temporary folder, or an instant of the log. Ends with 0 whether or not there are\n' +
+        'differences.',
     )
-    .argument('<a>', 'before: id, unique beginning of one, latest, latest~1; or redis://…')
+    .argument('<a>', 'id or unique beginning of one, latest~1, redis://…, at:14:02, before:MARK')
     .argument('<b>', 'after: the same')
     .option('--source <name>', 'of which source, where the repository has several')
     .option('--keys', 'print every key that differs instead of the first 20 of each kind')
@@ -62,7 +65,9 @@ export function addDiff(program: Command, door: Door): void {
       'threads that compute',
       parseCount('a number of threads', MAX_WORKERS),
     );
+  command.option('--allow-inexact', 'compare also where the log cannot be replayed exactly');
   addSelectionOptions(command);
+  addSandboxOptions(command);
   addConnectionOptions(command, 'TIDEMARK_PASSWORD')
     .addHelpText('after', EXAMPLES)
     .action(action(door, runDiff));

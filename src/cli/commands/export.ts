@@ -18,31 +18,40 @@ import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter } from '../invocation.ts';
 import { parseCount, parseDatabaseMap } from '../options/amounts.ts';
 import { defined } from '../options/defined.ts';
-import { chooseBackup } from '../options/repository-option.ts';
+import {
+  addInstantOptions,
+  addSandboxOptions,
+  type InstantOptions,
+  type SandboxOptions,
+} from '../options/instant-option.ts';
 import {
   addSelectionOptions,
   type SelectionOptions,
   selectionOf,
 } from '../options/selection-options.ts';
+import { chooseState } from '../options/state-option.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 import { MAX_WORKERS } from './backup.ts';
+import { runAofExport } from './export-aof.ts';
 import { formatExportReport, isExportInexact } from './export-report.ts';
 
-export type ExportOptions = SelectionOptions & {
-  readonly format: ExportFormat;
-  readonly out: string;
-  readonly source?: string;
-  readonly force?: boolean;
-  readonly compress?: Compression;
-  readonly for?: ExportTarget;
-  readonly mapDb?: ReadonlyMap<number, number>;
-  readonly ttl?: TtlPolicy;
-  readonly functions?: 'include' | 'skip';
-  readonly allowInexact?: boolean;
-  readonly conflict?: 'overwrite' | 'skip';
-  readonly commands?: boolean;
-  readonly workers?: number;
-};
+export type ExportOptions = SelectionOptions &
+  InstantOptions &
+  SandboxOptions & {
+    readonly format: ExportFormat | 'aof';
+    readonly out: string;
+    readonly source?: string;
+    readonly force?: boolean;
+    readonly compress?: Compression;
+    readonly for?: ExportTarget;
+    readonly mapDb?: ReadonlyMap<number, number>;
+    readonly ttl?: TtlPolicy;
+    readonly functions?: 'include' | 'skip';
+    readonly allowInexact?: boolean;
+    readonly conflict?: 'overwrite' | 'skip';
+    readonly commands?: boolean;
+    readonly workers?: number;
+  };
 
 const STDOUT = '-';
 
@@ -51,24 +60,26 @@ Examples:
   tidemark export latest --format rdb --out dump.rdb --repo ./backups
   tidemark export latest --format rdb --for valkey-8.1 --out dump.rdb
   tidemark export latest --format jsonl --match 'user:*' --out users.jsonl.zst
-  tidemark export latest --format resp --out - | redis-cli -h db.example --pipe`;
+  tidemark export latest --format resp --out - | redis-cli -h db.example --pipe
+  tidemark export --at 14:02 --format aof --out ./appendonlydir`;
 
 export function addExport(program: Command, door: Door): void {
   const command = program
     .command('export')
-    .summary('write a backup as an RDB, JSON Lines or commands')
+    .summary('write a backup as an RDB, JSON Lines, commands or an AOF folder')
     .description(
       'Writes the entries of a backup to a file or to standard output: as an RDB that a server\n' +
-        'loads at its start, as JSON Lines, or as commands for redis-cli --pipe.',
+        'loads at its start, as JSON Lines, as commands for redis-cli --pipe, or as an appendonlydir\n' +
+        'that a server starts from.',
     )
-    .argument('<backup>', 'id, unique beginning of one, or latest')
+    .argument('[backup]', 'id, unique beginning of one, or latest')
     .addOption(
       new Option('--format <format>', 'what to write')
-        .choices(['rdb', 'jsonl', 'resp'])
+        .choices(['rdb', 'jsonl', 'resp', 'aof'])
         .makeOptionMandatory(),
     )
     .requiredOption('--out <path>', 'the file to write, or - for standard output')
-    .option('--force', 'replace the file if there is one')
+    .option('--force', 'replace the file, or the AOF folder, if there is one')
     .option('--source <name>', 'of which source, where the repository has several')
     .addOption(
       new Option(
@@ -78,13 +89,15 @@ export function addExport(program: Command, door: Door): void {
     )
     .option('--workers <n>', 'threads that encode', parseCount('a number of threads', MAX_WORKERS));
   addServerOptions(command);
-  addSelectionOptions(command).addHelpText('after', EXAMPLES).action(action(door, runExport));
+  addInstantOptions(command);
+  addSelectionOptions(command);
+  addSandboxOptions(command).addHelpText('after', EXAMPLES).action(action(door, runExport));
 }
 
 /** What only the formats that are for a server take. */
 function addServerOptions(command: Command): void {
   command
-    .optionsGroup('Of rdb and resp:')
+    .optionsGroup('Of rdb and resp; --for also of aof:')
     .option(
       '--for <server>',
       'redis-7.0, valkey-8.1, rdb:12 …; by default the server that was backed up',
@@ -117,19 +130,22 @@ function addServerOptions(command: Command): void {
 
 async function runExport(
   invocation: Invocation,
-  backup: string,
+  backup: string | undefined,
   options: ExportOptions,
 ): Promise<ExitStatus> {
+  if (options.format === 'aof') return await runAofExport(invocation, backup, options);
   checkOptions(invocation, options);
   const { terminal } = invocation;
-  const { repository, manifest } = await chooseBackup(invocation, backup, options.source);
+  const selection = selectionOf(options);
+  await using state = await chooseState(invocation, backup, options, selection);
+  const { repository, manifest } = state;
   const output = await openOutput(invocation, options);
   const request: ExportRequest = {
     repository,
     manifest,
     format: options.format,
     output,
-    selection: selectionOf(options),
+    selection,
     ...defined({
       target: options.for,
       mapDb: options.mapDb,
@@ -143,14 +159,18 @@ async function runExport(
     signal: terminal.signal,
   };
   const report = await exportWithProgress(invocation, request, options);
-  await tell(invocation, report, options);
-  return isExportInexact(report) ? EXIT.inexact : EXIT.done;
+  await tell(invocation, { ...report, backup: state.name }, options);
+  const isWhole = !isExportInexact(report) && state.inexact.length === 0;
+  return isWhole ? EXIT.done : EXIT.inexact;
 }
 
 /** What one format takes and another does not is no wish that may be ignored. */
 function checkOptions(invocation: Invocation, options: ExportOptions): void {
   const { format, for: target, mapDb, ttl, functions, allowInexact, conflict, commands } = options;
-  const ofServers = { for: target, 'map-db': mapDb, ttl, functions, 'allow-inexact': allowInexact };
+  // Of an instant it is the replay that may be inexact.
+  const isInstant = options.at !== undefined || options.before !== undefined;
+  const inexact = isInstant ? undefined : allowInexact;
+  const ofServers = { for: target, 'map-db': mapDb, ttl, functions, 'allow-inexact': inexact };
   const ofCommands = { conflict, commands };
   const refused = [
     ...(format === 'jsonl' ? Object.entries(ofServers) : []),

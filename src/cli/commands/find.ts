@@ -1,24 +1,30 @@
 import { type Command, Option } from 'commander';
 import { CountedReads, findKey, type KeyFacts, type KeyInBackup } from '../../browse/index.ts';
+import { CodedError } from '../../base/index.ts';
 import { formatText } from '../../entries/index.ts';
 import { findSource, listSources, type Repository, type Source } from '../../repository/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation } from '../invocation.ts';
 import { parseCount } from '../options/amounts.ts';
 import { defined } from '../options/defined.ts';
+import { addInstantOptions, addSandboxOptions, instantOf } from '../options/instant-option.ts';
+import { pointDocument } from '../options/instant-text.ts';
 import { parseInstant } from '../options/instants.ts';
 import { openRepo } from '../options/repository-option.ts';
 import { parseDatabases, parseText } from '../options/selection-options.ts';
+import type { StateOptions } from '../options/state-option.ts';
+import { findHistory, type KeyHistory } from './find-history.ts';
+import { findAtInstant } from './find-instant.ts';
 import { FIND_HEAD, findDocument, formatFound, formatFindSummary } from './find-report.ts';
 
-type FindOptions = {
-  readonly source?: string;
+type FindOptions = StateOptions & {
   readonly db?: readonly number[];
   readonly all?: boolean;
   readonly limit: number;
   readonly since?: string;
   readonly until?: string;
   readonly value?: boolean;
+  readonly history?: boolean;
 };
 
 const DEFAULT_LIMIT = 30;
@@ -29,10 +35,12 @@ const EXAMPLES = `
 Examples:
   tidemark find user:1 --repo ./backups
   tidemark find user:1 --value --since -7d | tail -1 | jq .value
+  tidemark find cart:7 --history --since -1h
+  tidemark find cart:7 --before last:FLUSHALL --value
   tidemark find base64:/wAK --db 0 --all --json`;
 
 export function addFind(program: Command, door: Door): void {
-  program
+  const command = program
     .command('find')
     .summary('follow one key through all backups')
     .description(
@@ -51,17 +59,26 @@ export function addFind(program: Command, door: Door): void {
     .option('--since <instant>', 'only backups of this instant or later, as in -7d')
     .option('--until <instant>', 'only backups of this instant or earlier')
     .option('--value', 'print the newest value too, as JSON Lines')
-    .addHelpText('after', EXAMPLES)
-    .action(action(door, runFind));
+    .option('--history', 'print the recorded commands that touch the key too')
+    .option('--allow-inexact', 'answer also where the log cannot be replayed exactly');
+  addInstantOptions(command);
+  addSandboxOptions(command).addHelpText('after', EXAMPLES).action(action(door, runFind));
 }
 
-type Found = { readonly source: Source; readonly backups: KeyInBackup[] };
+type Found = {
+  readonly source: Source;
+  readonly backups: KeyInBackup[];
+  readonly history: KeyHistory | undefined;
+};
 
 async function runFind(
   invocation: Invocation,
   key: Buffer,
   options: FindOptions,
 ): Promise<ExitStatus> {
+  if (instantOf(options, undefined) !== undefined) {
+    return await runFindAtInstant(invocation, key, options);
+  }
   const { printer, terminal, json } = invocation;
   const opened = await openRepo(invocation, 'read');
   const storage = new CountedReads(opened.storage);
@@ -75,13 +92,25 @@ async function runFind(
   const values: KeyFacts[] = [];
   for (const source of sources) {
     const backups = await findInSource(invocation, repository, source, key, options);
-    found.push({ source, backups });
+    const history =
+      options.history === true
+        ? await findHistory(invocation, {
+            repository,
+            source,
+            key,
+            ...windowOf(invocation, options),
+          })
+        : undefined;
+    found.push({ source, backups, history });
     values.push(...newestOf(backups));
   }
   const isWanted = options.value === true;
   if (json) {
     const lines = isWanted ? await readSmall(values) : undefined;
-    const sourceDocuments = found.map(({ source, backups }) => findDocument(source, backups));
+    const sourceDocuments = found.map(({ source, backups, history }) => ({
+      ...findDocument(source, backups),
+      ...(history && { history: history.events, historyCut: history.isCut }),
+    }));
     const document = { key: formatText(key), sources: sourceDocuments, read: storage.cost };
     await printer.document(lines === undefined ? document : { ...document, lines });
   } else {
@@ -97,6 +126,34 @@ async function runFind(
   return isDamaged ? EXIT.failed : EXIT.done;
 }
 
+/** What would be looked up in every backup is looked up at one instant. */
+async function runFindAtInstant(
+  invocation: Invocation,
+  key: Buffer,
+  options: FindOptions,
+): Promise<ExitStatus> {
+  const { history, since, until, all, value } = options;
+  if ([history, since, until, all].some((given) => given !== undefined)) {
+    const message = 'Cannot use --history, --since, --until or --all with an instant';
+    throw new CodedError('USAGE', message, { hint: 'An instant is one state of the keys' });
+  }
+  const { printer, json } = invocation;
+  await using at = await findAtInstant(invocation, key, options.db, options);
+  const { source, found, state } = at;
+  const values = newestOf([found]);
+  if (json) {
+    const lines = value === true ? { lines: await readSmall(values) } : {};
+    const instant = state.instant && pointDocument(state.instant.resolved, state.instant.plan);
+    const sources = [findDocument(source, [found])];
+    await printer.document({ key: formatText(key), instant, sources, ...lines });
+  } else {
+    await printer.write(`${source.name} (${source.id})\n${FIND_HEAD}${formatFound(found)}`);
+    if (value === true) for (const facts of values) await printLines(invocation, facts);
+  }
+  if (found.error !== null) return EXIT.failed;
+  return state.inexact.length > 0 ? EXIT.inexact : EXIT.done;
+}
+
 /** Prints, unless it is for a document, each backup as soon as its answer is known. */
 async function findInSource(
   invocation: Invocation,
@@ -106,19 +163,13 @@ async function findInSource(
   options: FindOptions,
 ): Promise<KeyInBackup[]> {
   const { printer, terminal, json } = invocation;
-  const now = terminal.clock.now();
-  const { since, until, db } = options;
   const request = {
     repository,
     source: source.id,
     key,
     signal: terminal.signal,
-    ...defined({
-      databases: db,
-      limit: options.all === true ? undefined : options.limit,
-      sinceMs: since === undefined ? undefined : parseInstant(since, now),
-      untilMs: until === undefined ? undefined : parseInstant(until, now),
-    }),
+    ...windowOf(invocation, options),
+    ...defined({ limit: options.all === true ? undefined : options.limit }),
   };
   if (!json) await printer.write(`${source.name} (${source.id})\n${FIND_HEAD}`);
   const backups: KeyInBackup[] = [];
@@ -128,6 +179,15 @@ async function findInSource(
   }
   if (!json && backups.length === 0) await printer.line('  no backups');
   return backups;
+}
+
+function windowOf({ terminal }: Invocation, { since, until, db }: FindOptions) {
+  const now = terminal.clock.now();
+  return defined({
+    databases: db,
+    sinceMs: since === undefined ? undefined : parseInstant(since, now),
+    untilMs: until === undefined ? undefined : parseInstant(until, now),
+  });
 }
 
 /** The key as the newest backup has it that has it at all, in each database. */

@@ -18,14 +18,22 @@ import {
 } from '../options/selection-options.ts';
 import { MAX_WORKERS } from './backup.ts';
 import { backupDocument, formatBackupReport, showBackupProgress } from './backup-report.ts';
+import {
+  addAofImportOptions,
+  type AofImportOptions,
+  checkAofOptions,
+  isAofImport,
+  runAofImport,
+} from './import-aof.ts';
 
 type ImportOptions = SelectionOptions &
+  AofImportOptions &
   ControlOptions & {
     readonly source: string;
     readonly label?: Readonly<Record<string, string>>;
     readonly adopt?: boolean;
     readonly workers?: number;
-    readonly format?: ImportFormat;
+    readonly format?: ImportFormat | 'aof';
   };
 
 const EXAMPLES = `
@@ -33,24 +41,26 @@ Examples:
   tidemark import ./dump.rdb --source shop --repo ./backups
   tidemark import ./shard-a.rdb ./shard-b.rdb.gz --source shop-cluster
   tidemark cat latest | sed s/old/new/ | tidemark import - --source shop-edited
-  tidemark import ./entries.jsonl.zst --format jsonl --source shop`;
+  tidemark import ./entries.jsonl.zst --format jsonl --source shop
+  tidemark import /var/lib/redis/appendonlydir --source shop`;
 
 export function addImport(program: Command, door: Door): void {
   const command = program
     .command('import')
-    .summary('make a backup of RDB files or JSON Lines')
+    .summary('make a backup of RDB files, JSON Lines or an AOF')
     .description(
       'Makes one backup of files that exist already: RDB files, each a shard of it, or JSON Lines\n' +
         '(docs/formats/entries.md), also edited or made by other programs. Files may be compressed\n' +
-        'by gzip or zstd. "-" reads standard input.',
+        'by gzip or zstd. "-" reads standard input. An AOF (a folder, or a single file) is loaded by\n' +
+        'a sandbox server of this machine, from a copy.',
     )
-    .argument('<file...>', 'files of one format, or - for standard input')
+    .argument('<file...>', 'files of one format, or - for standard input; one AOF')
     .requiredOption('--source <name>', 'name of the source in the repository')
     .addOption(
       new Option(
         '--format <name>',
         'what the files are; otherwise their first bytes say so',
-      ).choices(['rdb', 'jsonl']),
+      ).choices(['rdb', 'jsonl', 'aof']),
     )
     .option('--label <name=value>', 'label of the source and this backup (repeatable)', parseLabel)
     .option('--adopt', 'take the name over although it belonged to another instance')
@@ -60,6 +70,7 @@ export function addImport(program: Command, door: Door): void {
       parseCount('a number of threads', MAX_WORKERS),
     );
   addControlOption(command);
+  addAofImportOptions(command);
   addSelectionOptions(command).addHelpText('after', EXAMPLES).action(action(door, runImport));
 }
 
@@ -72,6 +83,10 @@ async function runImport(
   if (files.filter((file) => file === '-').length > 1) {
     throw new CodedError('USAGE', 'Cannot read standard input twice');
   }
+  if (await isAofImport(files, options.format)) {
+    return await runAofImport(invocation, files, options);
+  }
+  checkAofOptions(options);
   const repository = await openRepo(invocation, 'write');
   const meter = startMeter(invocation);
   using control = new ControlFollower(invocation, meter, options);
@@ -87,7 +102,7 @@ async function runImport(
         labels: options.label,
         adopt: options.adopt,
         workers: options.workers,
-        format: options.format,
+        format: options.format === 'aof' ? undefined : options.format,
       }),
       onProgress: showBackupProgress(meter, terminal.clock),
       onNotice: (text) => meter.note(`note: ${text}`),

@@ -2,11 +2,9 @@ import type { Command } from 'commander';
 import { CodedError } from '../../base/index.ts';
 import {
   findSource,
-  listBackups,
   listSources,
   type Manifest,
-  readManifest,
-  type Repository,
+  readShardLogs,
   type Source,
 } from '../../repository/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
@@ -21,14 +19,14 @@ import {
   printable,
 } from '../output/format.ts';
 import { formatTable } from '../output/text-table.ts';
+import { type ListedBackup, readable, readBackups } from './listed-backups.ts';
+import { formatLog, logDocument, type LogOverview, logOverview } from './list-log.ts';
 
-type ListedBackup = {
-  readonly id: string;
-  /** Why its manifest cannot be read, instead of the manifest. */
-  readonly manifest: Manifest | CodedError;
+type ListedSource = {
+  readonly source: Source;
+  readonly backups: readonly ListedBackup[];
+  readonly log: LogOverview;
 };
-
-type ListedSource = { readonly source: Source; readonly backups: readonly ListedBackup[] };
 
 const EXAMPLES = `
 Examples:
@@ -38,8 +36,12 @@ Examples:
 export function addList(program: Command, door: Door): void {
   program
     .command('list')
-    .summary('show sources and their backups')
-    .description('Shows every source of the repository and its backups, oldest first.')
+    .summary('show sources, their backups, and what can be restored')
+    .description(
+      'Shows every source of the repository and its backups, oldest first; of a recorded log, its\n' +
+        'lineages, the ranges that can be restored to any moment, the gaps between them and why\n' +
+        'they are there. Ends with 1 when a manifest or a part of the log is damaged.',
+    )
     .option('--source <name>', 'only this source')
     .addHelpText('after', EXAMPLES)
     .action(action(door, runList));
@@ -57,7 +59,9 @@ async function runList(
       : [await findSource(repository, options.source, terminal.signal)];
   const listed: ListedSource[] = [];
   for (const source of sources) {
-    listed.push({ source, backups: await readBackups(repository, source, terminal.signal) });
+    const backups = await readBackups(repository, source, terminal.signal);
+    const shards = await readShardLogs(repository, source.id, terminal.signal);
+    listed.push({ source, backups, log: logOverview(shards, readable(backups)) });
   }
   if (invocation.json) {
     await printer.document({ repository: repository.id, sources: listed.map(sourceDocument) });
@@ -65,32 +69,18 @@ async function runList(
     await printer.line(`No backups yet in ${repository.storage.location}`);
   }
   const now = terminal.clock.now();
-  for (const [index, { source, backups }] of listed.entries()) {
+  for (const [index, { source, backups, log }] of listed.entries()) {
     if (invocation.json) break;
     if (index > 0) await printer.line('');
     await printer.line(formatSource(invocation, source));
     await printer.write(backups.length === 0 ? '  no backups\n' : formatBackups(backups, now));
+    await printer.write(formatLog(log));
   }
-  const isDamaged = listed.some(({ backups }) => backups.some(isUnreadable));
+  const isDamaged = listed.some(
+    ({ backups, log }) =>
+      backups.some(isUnreadable) || log.shards.some(({ findings }) => findings.length > 0),
+  );
   return isDamaged ? EXIT.failed : EXIT.done;
-}
-
-async function readBackups(
-  repository: Repository,
-  source: Source,
-  signal: AbortSignal,
-): Promise<ListedBackup[]> {
-  const backups: ListedBackup[] = [];
-  for (const { id } of await listBackups(repository, source.id, signal)) {
-    try {
-      backups.push({ id, manifest: await readManifest(repository, source.id, id, signal) });
-    } catch (error) {
-      // One damaged manifest must not hide the backups beside it.
-      if (!(error instanceof CodedError) || error.code === 'INTERRUPTED') throw error;
-      backups.push({ id, manifest: error });
-    }
-  }
-  return backups;
 }
 
 function isUnreadable(backup: ListedBackup): boolean {
@@ -145,9 +135,10 @@ function row(manifest: Manifest, now: number): string[] {
   ];
 }
 
-function sourceDocument({ source, backups }: ListedSource): object {
+function sourceDocument({ source, backups, log }: ListedSource): object {
   const { id, name, kind, createdAt, labels } = source;
-  return { id, name, kind, createdAt, labels, backups: backups.map(listedDocument) };
+  const listed = backups.map(listedDocument);
+  return { id, name, kind, createdAt, labels, backups: listed, log: logDocument(log) };
 }
 
 function listedDocument({ id, manifest }: ListedBackup): object {

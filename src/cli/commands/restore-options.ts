@@ -1,11 +1,14 @@
 import type { ConflictPolicy, TtlPolicy } from '../../restore/index.ts';
 import type { ConnectionOptions } from '../options/connection-options.ts';
 import type { ControlOptions } from '../options/control-option.ts';
+import type { InstantOptions, SandboxOptions } from '../options/instant-option.ts';
 import type { SelectionOptions } from '../options/selection-options.ts';
 
 /** What `tidemark restore` was told. */
 export type RestoreOptions = ConnectionOptions &
   ControlOptions &
+  InstantOptions &
+  SandboxOptions &
   SelectionOptions & {
     /** Absent with --resume: the target is in the task's journal. */
     readonly to?: string;
@@ -27,4 +30,11 @@ export type RestoreOptions = ConnectionOptions &
     readonly rateKeys?: number;
     readonly workers?: number;
     readonly targetPasswordFile?: string;
+    readonly replaceInstance?: boolean;
+    /** The target's `host:port`, typed again. */
+    readonly yesReplace?: string;
+    /** False: no undo point. */
+    readonly undo: boolean;
+    readonly feedHost?: string;
+    readonly feedPort?: number;
   };

@@ -77,7 +77,7 @@ function refuseContradictions(
   const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
   const wrong: string[] = [];
   if (backup !== undefined && !noted.startsWith(backup)) wrong.push(`the backup ${backup}`);
-  for (const name of ['source', 'dryRun'] as const) {
+  for (const name of ['source', 'dryRun', 'at', 'before', 'replaceInstance']) {
     if (isGiven(name)) wrong.push(flagOf(name));
   }
   for (const name of [

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { resolve } from 'node:path';
 import { CodedError, isCoded } from '../../base/index.ts';
+import { connect } from '../../redis/index.ts';
 import { storeReport } from '../../repository/index.ts';
 import {
   restoreBackup,
@@ -12,15 +13,24 @@ import {
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, startMeter } from '../invocation.ts';
 import { parseCount, parseDatabaseMap, parseRate } from '../options/amounts.ts';
-import { addConnectionOptions, readConnection } from '../options/connection-options.ts';
+import {
+  addConnectionOptions,
+  type Connection,
+  readConnection,
+} from '../options/connection-options.ts';
 import { addControlOption, ControlFollower } from '../options/control-option.ts';
 import { defined } from '../options/defined.ts';
-import { chooseBackup, openRepo } from '../options/repository-option.ts';
+import { addInstantOptions, addSandboxOptions, choosePlace } from '../options/instant-option.ts';
+import { pointDocument } from '../options/instant-text.ts';
+import { openRepo } from '../options/repository-option.ts';
 import { addSelectionOptions, selectionOf } from '../options/selection-options.ts';
+import type { ChosenState } from '../options/state-option.ts';
 import { canAsk, confirm } from '../output/confirm.ts';
 import { TransferProgress } from '../output/transfer-progress.ts';
 import { MAX_WORKERS } from './backup.ts';
+import { openForRestore, openResumed, removeResumed } from './restore-instant.ts';
 import type { RestoreOptions } from './restore-options.ts';
+import { addReplaceOptions, runReplace } from './restore-replace.ts';
 import { formatRestoreReport, isInexact } from './restore-report.ts';
 import { describePlan, mapToAddress } from './restore-plan.ts';
 import { originOf, readResumedTask } from './restore-resume.ts';
@@ -36,6 +46,8 @@ Examples:
   tidemark restore latest --to redis://127.0.0.1:6380 --repo ./backups
   tidemark restore latest --to redis://db.example --key user:1 --conflict overwrite
   tidemark restore 20261122t1230 --to redis://db.example --db 0 --map-db 0:5 --dry-run
+  tidemark restore --before last:FLUSHALL --to redis://db.example --conflict skip
+  tidemark restore --at 14:02 --to redis://db.example --replace-instance
   tidemark restore --resume 0a1b2c3d
 
 A key that is in the target with another value or expiry is a conflict; by default the restored
@@ -49,7 +61,8 @@ export function addRestore(program: Command, door: Door): void {
     .command('restore')
     .summary('write a backup, or some of its keys, to a server')
     .description(
-      'Writes the entries of a backup to a running server. Run twice, it changes nothing.',
+      'Writes the entries of a backup, or of an instant of the log, to a running server. Run twice,\n' +
+        'it changes nothing.',
     )
     .argument('[backup]', 'id, unique beginning of one, or latest')
     .option('--to <redis>', 'target: redis://[user[:password]@]host[:port][/db], …')
@@ -63,14 +76,17 @@ export function addRestore(program: Command, door: Door): void {
     .option('--rate-keys <n>', 'write no more keys per second', parseCount('a number of keys'))
     .option('--workers <n>', 'threads that encode', parseCount('a number of threads', MAX_WORKERS));
   addControlOption(command);
+  addInstantOptions(command);
   addSelectionOptions(command);
+  addSandboxOptions(command);
+  addReplaceOptions(command);
   addConnectionOptions(command, 'TIDEMARK_TARGET_PASSWORD')
     .addOption(new Option('--target-password-file <path>', 'the same').hideHelp())
     .addHelpText('after', EXAMPLES)
     .action(
       action(door, (invocation, backup: string | undefined, options: RestoreOptions) =>
         options.resume === undefined
-          ? runRestore(invocation, backup, options)
+          ? runRestore(invocation, command, backup, options)
           : runResume(invocation, command, backup, options),
       ),
     );
@@ -114,11 +130,11 @@ function addPolicyOptions(command: Command): Command {
 
 async function runRestore(
   invocation: Invocation,
+  command: Command,
   backup: string | undefined,
   options: RestoreOptions,
 ): Promise<ExitStatus> {
   const { terminal } = invocation;
-  if (backup === undefined) throw missing("argument 'backup'");
   if (options.to === undefined) throw missing("option '--to <redis>'");
   const passwordFile = options.passwordFile ?? options.targetPasswordFile;
   const connection = await readConnection(
@@ -127,9 +143,38 @@ async function runRestore(
     { ...options, ...defined({ passwordFile }) },
     'TIDEMARK_TARGET_PASSWORD',
   );
-  const { repository, source, manifest } = await chooseBackup(invocation, backup, options.source);
+  if (options.replaceInstance === true) {
+    return await runReplace(invocation, command, backup, options, connection);
+  }
+  const place = await choosePlace(invocation, backup, options);
+  // Before minutes are spent on a replay: what would be refused after it.
+  if (place.kind === 'instant') await checkEarly(invocation, options, connection);
   const selection = selectionOf(options);
-  const request: RestoreRequest = {
+  const state = options.dryRun === true ? undefined : chooseStateFolder(invocation, options.state);
+  const opened = await openForRestore(invocation, place, options, selection, state);
+  try {
+    const { chosen, task } = opened;
+    const request = requestOf(invocation, chosen, options, connection);
+    await askFirst(invocation, request, options);
+    const origin = { ...originOf(absoluteRepo(invocation.repo), options), ...opened.origin };
+    const kept = state === undefined ? {} : { state, origin, ...task };
+    const report = await withProgress(invocation, options, (hooks) =>
+      restoreBackup({ ...request, ...kept, ...hooks }),
+    );
+    return await tell(invocation, place.source.id, report, options.ttl, chosen);
+  } finally {
+    await opened.end();
+  }
+}
+
+function requestOf(
+  { terminal }: Invocation,
+  { repository, source, manifest }: ChosenState,
+  options: RestoreOptions,
+  connection: Connection,
+): RestoreRequest {
+  const selection = selectionOf(options);
+  return {
     repository,
     source,
     manifest,
@@ -148,14 +193,17 @@ async function runRestore(
     }),
     signal: terminal.signal,
   };
-  await askFirst(invocation, request, options);
-  const state = options.dryRun === true ? undefined : chooseStateFolder(invocation, options.state);
-  const origin = originOf(absoluteRepo(invocation.repo), options);
-  const kept = state === undefined ? {} : { state, origin };
-  const report = await withProgress(invocation, options, (hooks) =>
-    restoreBackup({ ...request, ...kept, ...hooks }),
-  );
-  return await tell(invocation, source.id, report, options.ttl);
+}
+
+/** Throws what `connect` throws, and CONFIRMATION_REQUIRED. */
+async function checkEarly(
+  { terminal }: Invocation,
+  options: RestoreOptions,
+  { address, tls }: Connection,
+): Promise<void> {
+  if (mustAsk(options) && !canAsk(terminal)) throw unconfirmed();
+  const conn = await connect(address, defined({ tls, signal: terminal.signal }));
+  conn.close();
 }
 
 /** Goes on with a task: the options are those of its journal. */
@@ -170,10 +218,12 @@ async function runResume(
   const task = await readResumedTask(invocation, command, backup, state, options);
   const { record, connection, repo } = task;
   const there: Invocation = { ...invocation, repo };
+  const { instant, sourceId } = record.origin;
+  const isInstant = instant === true;
   const request: ResumeRequest = {
     state,
     task: record.task,
-    repository: await openRepo(there, 'read'),
+    repository: isInstant ? await openResumed(there, state, record) : await openRepo(there, 'read'),
     target: connection.address,
     ...defined({ tls: connection.tls, workers: options.workers }),
     signal: terminal.signal,
@@ -181,7 +231,9 @@ async function runResume(
   const report = await withProgress(there, options, (hooks) =>
     resumeRestore({ ...request, ...hooks }),
   );
-  return await tell(there, record.source, report, record.options.ttl);
+  if (isInstant) await removeResumed(state, record);
+  const source = typeof sourceId === 'string' ? sourceId : record.source;
+  return await tell(there, source, report, record.options.ttl);
 }
 
 function missing(what: string): CodedError {
@@ -194,13 +246,23 @@ function missing(what: string): CodedError {
 async function tell(
   invocation: Invocation,
   source: string,
-  report: RestoreReport,
+  done: RestoreReport,
   ttl: RestoreOptions['ttl'],
+  state?: ChosenState,
 ): Promise<ExitStatus> {
+  const report = state?.instant ? { ...done, ...instantFacts(state) } : done;
   if (!report.dryRun) await keepReport(invocation, source, report);
   if (invocation.json) await invocation.printer.document(report);
   else await invocation.printer.write(formatRestoreReport(invocation, report, ttl));
-  return isInexact(report) ? EXIT.inexact : EXIT.done;
+  const isWhole = !isInexact(report) && (state?.inexact.length ?? 0) === 0;
+  return isWhole ? EXIT.done : EXIT.inexact;
+}
+
+/** Instead of the throw-away backup that an instant was for a moment. */
+function instantFacts({ instant, name, inexact }: ChosenState) {
+  if (instant === null) return {};
+  const point = pointDocument(instant.resolved, instant.plan);
+  return { backup: name, instant: point, replayInexact: inexact };
 }
 
 /** A restore needs only to read the repository; where it may write, the report stays there. */
@@ -226,19 +288,25 @@ async function askFirst(
   options: RestoreOptions,
 ): Promise<void> {
   const { terminal, quiet } = invocation;
-  const replaces = options.conflict === 'overwrite' || options.functionConflict === 'overwrite';
-  const mustAsk = replaces && options.yes !== true && options.dryRun !== true;
-  if (mustAsk && !canAsk(terminal)) {
-    throw new CodedError(
-      'CONFIRMATION_REQUIRED',
-      'Cannot overwrite anything in the target without a confirmation: there is no terminal to ask',
-      { hint: 'Repeat the command with --yes, or look first with --dry-run' },
-    );
-  }
-  if (!mustAsk && (quiet || terminal.stderr.isTTY !== true)) return;
+  const asks = mustAsk(options);
+  if (asks && !canAsk(terminal)) throw unconfirmed();
+  if (!asks && (quiet || terminal.stderr.isTTY !== true)) return;
   terminal.stderr.write(await describePlan(request));
-  if (!mustAsk) return;
+  if (!asks) return;
   await confirm(terminal, 'Keys in the target may be overwritten. Go on?');
+}
+
+function mustAsk({ conflict, functionConflict, yes, dryRun }: RestoreOptions): boolean {
+  const replaces = conflict === 'overwrite' || functionConflict === 'overwrite';
+  return replaces && yes !== true && dryRun !== true;
+}
+
+function unconfirmed(): CodedError {
+  return new CodedError(
+    'CONFIRMATION_REQUIRED',
+    'Cannot overwrite anything in the target without a confirmation: there is no terminal to ask',
+    { hint: 'Repeat the command with --yes, or look first with --dry-run' },
+  );
 }
 
 type Hooks = Pick<RestoreRequest, 'control' | 'onProgress' | 'onNotice' | 'onResumable'>;

@@ -2,7 +2,10 @@ import { Argument, type Command } from 'commander';
 import { findBackup, findSource, type Repository } from '../../repository/index.ts';
 import {
   type Finding,
+  type LogReport,
+  type RepositoryReport,
   verifyBackup,
+  type VerifyLogOptions,
   type VerifyOptions,
   type VerifyReport,
   verifyRepository,
@@ -22,17 +25,18 @@ type VerifyArguments = ControlOptions & { readonly source?: string };
 
 const EXAMPLES = `
 Examples:
-  tidemark verify --repo ./backups          every backup of the repository
+  tidemark verify --repo ./backups          every backup and the whole log
   tidemark verify latest --source shop
   tidemark verify all --source shop --json`;
 
 export function addVerify(program: Command, door: Door): void {
   const command = program
     .command('verify')
-    .summary('prove that backups can be read back')
+    .summary('prove that backups and logs can be read back')
     .description(
       'Reads backups as a restore would, without writing anything: every manifest, file, digest,\n' +
-        'block and key. Ends with 1 when anything is damaged.',
+        'block and key. With "all", every segment of the log as well. Ends with 1 when anything is\n' +
+        'damaged.',
     )
     .addArgument(
       new Argument('[backup]', 'id, unique beginning of one, latest, or all').default('all'),
@@ -53,11 +57,16 @@ async function runVerify(
   const transfer = new TransferProgress(terminal.clock);
   // The callbacks cannot wait; what they find is printed in order, and awaited in the end.
   let printed = Promise.resolve();
-  const verifyOptions: VerifyOptions = {
+  const verifyOptions: VerifyOptions & VerifyLogOptions = {
     control: control.run,
     onProgress: ({ backup, bytesDone, bytes, filesDone, files }) =>
       meter.show(() => {
         const text = `${backup}: ${filesDone} of ${formatAmount(files, 'file')}`;
+        return transfer.formatBytes(text, bytesDone, bytes);
+      }),
+    onLogProgress: ({ segmentsDone, segments, bytesDone, bytes }) =>
+      meter.show(() => {
+        const text = `log: ${segmentsDone} of ${formatAmount(segments, 'segment')}`;
         return transfer.formatBytes(text, bytesDone, bytes);
       }),
     onFinding: (finding) => {
@@ -72,9 +81,10 @@ async function runVerify(
     const reports = await verify(repository, backup, options, verifyOptions, terminal.signal);
     meter.end();
     await printed;
-    const findings = [...reports.backups.flatMap((report) => report.findings), ...reports.findings];
+    const parts = [...reports.backups, ...reports.logs, reports];
+    const findings = parts.flatMap((part) => part.findings);
     if (json) await printer.document({ ok: findings.length === 0, ...reports });
-    else await printer.write(formatReports(invocation, reports.backups, findings.length));
+    else await printer.write(formatReports(invocation, reports, findings.length));
     return findings.length === 0 ? EXIT.done : EXIT.failed;
   } finally {
     meter.end();
@@ -85,9 +95,9 @@ async function verify(
   repository: Repository,
   backup: string,
   { source: name }: VerifyArguments,
-  options: VerifyOptions,
+  options: VerifyOptions & VerifyLogOptions,
   signal: AbortSignal,
-): Promise<{ backups: readonly VerifyReport[]; findings: readonly Finding[] }> {
+): Promise<RepositoryReport> {
   if (backup === 'all' && name === undefined) {
     return await verifyRepository(repository, options, signal);
   }
@@ -98,6 +108,7 @@ async function verify(
   const { id } = await findBackup(repository, source.id, backup, signal);
   return {
     backups: [await verifyBackup(repository, source.id, id, options, signal)],
+    logs: [],
     findings: [],
   };
 }
@@ -110,25 +121,33 @@ function formatFinding(invocation: Invocation, finding: Finding): string {
 
 function formatReports(
   invocation: Invocation,
-  reports: readonly VerifyReport[],
+  { backups, logs }: RepositoryReport,
   findings: number,
 ): string {
-  const lines = reports.map((report) => {
-    const isGood = report.findings.length === 0;
-    const mark = isGood
-      ? styled(invocation, 'green', 'ok     ')
-      : styled(invocation, 'red', 'damaged');
-    const facts = [
-      formatAmount(report.entries, 'key'),
-      formatAmount(report.files, 'file'),
-      formatBytes(report.bytes),
-    ];
-    return `${mark}  ${report.backup}  ${facts.join(', ')}\n`;
-  });
-  const backups = formatAmount(reports.length, 'backup');
-  const verdict =
-    findings === 0
-      ? `${backups} verified: nothing is damaged`
-      : `${backups} verified: ${formatAmount(findings, 'finding')}`;
-  return `${lines.join('')}${verdict}\n`;
+  const lines = [
+    ...backups.map((report) => [verdictOf(invocation, report), report.backup, backupFacts(report)]),
+    ...logs.map((log) => [verdictOf(invocation, log), `log of ${log.source}`, logFacts(log)]),
+  ].map((parts) => `${parts.join('  ')}\n`);
+  const what = [formatAmount(backups.length, 'backup')];
+  if (logs.length > 0) {
+    const segments = logs.reduce((sum, log) => sum + log.segments, 0);
+    what.push(formatAmount(segments, 'segment'));
+  }
+  const verdict = findings === 0 ? 'nothing is damaged' : formatAmount(findings, 'finding');
+  return `${lines.join('')}${what.join(' and ')} verified: ${verdict}\n`;
+}
+
+function verdictOf(invocation: Invocation, report: { findings: readonly Finding[] }): string {
+  return report.findings.length === 0
+    ? styled(invocation, 'green', 'ok     ')
+    : styled(invocation, 'red', 'damaged');
+}
+
+function backupFacts({ entries, files, bytes }: VerifyReport): string {
+  return [formatAmount(entries, 'key'), formatAmount(files, 'file'), formatBytes(bytes)].join(', ');
+}
+
+function logFacts({ lineages, segments, bytes }: LogReport): string {
+  const facts = [formatAmount(lineages, 'lineage'), formatAmount(segments, 'segment')];
+  return [...facts, formatBytes(bytes)].join(', ');
 }

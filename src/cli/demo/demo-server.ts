@@ -15,8 +15,10 @@ export type DemoServer = {
   readonly name: string;
   readonly major: number;
   readonly connection: RedisConnection;
-  /** The one process that, like the server, must not outlive us; undefined when it has ended. */
-  guardChild(pid: number | undefined): void;
+  /** The program that it runs. */
+  readonly path: string;
+  /** A process that, like the server, must not outlive us, has started or ended. */
+  guardChild(pid: number, isRunning: boolean): void;
   /** Ends the server and removes the folder. Idempotent. */
   stop(): Promise<void>;
 };
@@ -73,11 +75,13 @@ export async function startDemoServer(
         rmSync(folder, { recursive: true, force: true });
         guard?.kill('SIGKILL');
       };
-      const guardChild = (pid: number | undefined): void => {
-        guard?.stdin?.write(`${pid ?? ''}\n`);
+      const guarded = new Set<number>();
+      const guardChild = (pid: number, isRunning: boolean): void => {
+        if (isRunning) guarded.add(pid);
+        else guarded.delete(pid);
+        guard?.stdin?.write(`${[...guarded].join(' ')}\n`);
       };
-      const { name, major } = binary;
-      return { url: `redis://127.0.0.1:${port}`, name, major, connection, guardChild, stop };
+      return { url: `redis://127.0.0.1:${port}`, ...binary, connection, guardChild, stop };
     } catch (error) {
       guard?.kill('SIGKILL');
       await end(child);
@@ -96,6 +100,8 @@ function serverArguments({ major }: Binary, port: number, folder: string): strin
     ['daemonize', 'no'],
     ['repl-diskless-sync', 'yes'],
     ['repl-diskless-sync-delay', '0'],
+    // Minutes of what the demo writes, as precheck would advise.
+    ['repl-backlog-size', '128mb'],
   ];
   // The demo compares DEBUG DIGEST, which newer servers allow only when told so at their start.
   if (major >= 7) settings.push(['enable-debug-command', 'local']);
@@ -104,13 +110,13 @@ function serverArguments({ major }: Binary, port: number, folder: string): strin
 
 /**
  * A shell that reads until our end of its input closes, however this process ended; then it kills
- * the server and the process whose id it was told last, and removes the folder. Nothing is undone
- * twice: `stop` ends the guard last.
+ * the server and the processes whose ids it was told last, and removes the folder. Nothing is
+ * undone twice: `stop` ends the guard last.
  */
 function startGuard(server: ChildProcess, folder: string): ChildProcess | undefined {
   if (server.pid === undefined) return undefined;
   const script =
-    'while read -r pid; do child=$pid; done; kill -9 "$1" $child 2>/dev/null; ' +
+    'while read -r pids; do children=$pids; done; kill -9 "$1" $children 2>/dev/null; ' +
     'sleep 0.2; rm -rf -- "$2"';
   const guard = spawn('sh', ['-c', script, 'sh', String(server.pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],

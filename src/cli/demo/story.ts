@@ -1,30 +1,46 @@
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError } from '../../base/index.ts';
-import type { RedisConnection } from '../../redis/index.ts';
+import { connect, parseAddress, type RedisConnection } from '../../redis/index.ts';
 import { replyText } from '../../resp/index.ts';
-import { formatAmount, formatCount } from '../output/format.ts';
+import { formatCount } from '../output/format.ts';
 import type { Terminal } from '../terminal.ts';
-import { formatCommand, runTidemark } from './child-command.ts';
+import {
+  type ChildOptions,
+  formatCommand,
+  type RunningChild,
+  runTidemark,
+  startTidemark,
+} from './child-command.ts';
 import type { DemoServer } from './demo-server.ts';
-import { type Fingerprint, isSame, takeFingerprint } from './fingerprint.ts';
+import { LiveWriter } from './live-writer.ts';
+import { prove, readDigests, type ServerDigests } from './proof.ts';
 import { fillShop } from './shop-data.ts';
 
 export type StoryFacts = {
   readonly server: string;
+  /** Keys that the proof looked at. */
   readonly keys: number;
-  readonly backup: string;
-  /** The server's own digest was equal after the restore of everything. */
-  readonly equalAfterRestore: boolean;
-  /** … and after the second restore, which changed nothing. */
-  readonly unchanged: number;
-  /** … and after the restore of one key that had been spoilt. */
-  readonly equalAfterOneKey: boolean;
+  /** Writes that the application had confirmed in the end. */
+  readonly writes: number;
+  /** Of them, after FLUSHALL. */
+  readonly writesAfter: number;
+  readonly missing: number;
+  readonly harmed: number;
+  /** From the first write that is lost to FLUSHALL; 0 when none is lost. */
+  readonly rpoSeconds: number;
+  /** From FLUSHALL until everything was back, finding the moment included. */
+  readonly recoverySeconds: number;
 };
 
 const SEED = 20_261_122;
-/** Entries are longer than lines. */
-const MAX_COLUMNS = 110;
-const SPOILT = 'user:42';
+const SEGMENT_SECONDS = 2;
+const DEADLINE_MS = 30_000;
+const POLL_MS = 100;
+/** What is written before the accident, besides the shop. */
+const WRITES_BEFORE = 3_000;
+/** How long the application goes on after the restore has begun, at least. */
+const WRITES_AFTER = 1_000;
 
 /** What happens in the demo, step by step, told through `say`. */
 export class Story {
@@ -50,80 +66,132 @@ export class Story {
   }
 
   async tell(): Promise<StoryFacts> {
-    const { url } = this.#server;
     const before = await this.#open();
-    const keys = before.keys.reduce((sum, count) => sum + count, 0);
-
-    this.#chapter('Back it up while it runs');
-    this.#say(`$ export TIDEMARK_REPO=${this.#env['TIDEMARK_REPO']}`);
-    await this.#run('backup', url, '--source', 'shop');
-    await this.#run('list');
-
-    this.#chapter('Look into the backup; no server is needed for that');
-    await this.#run('cat', 'latest', '--key', SPOILT, '--key', 'cart:7', '--match', 'thumbnail:*');
-
-    this.#chapter('An accident');
-    await this.#send('FLUSHALL');
-    if (this.#server.major >= 7) await this.#send('FUNCTION', 'FLUSH');
-    await this.#send('DBSIZE');
-
-    this.#chapter('Restore everything');
-    await this.#run('restore', 'latest', '--to', url);
-    const equalAfterRestore = await this.#compare(before);
-
-    this.#chapter('Restore again: what is equal is left alone');
-    const again = await this.#run('restore', 'latest', '--to', url, '--json');
-    const unchanged = readUnchanged(again);
-    this.#say(`  ${formatAmount(unchanged, 'key')} of ${formatCount(keys)} unchanged`);
-
-    this.#chapter('Somebody spoils one key; bring back just that one');
-    await this.#send('HSET', SPOILT, 'email', 'oops', 'points', '-1');
-    const overwrite = ['--conflict', 'overwrite', '--yes'];
-    await this.#run('restore', 'latest', '--to', url, '--key', SPOILT, ...overwrite);
-    const equalAfterOneKey = await this.#compare(before);
-
-    this.#chapter('Prove that every byte of the backup can be read');
-    await this.#run('verify');
-    const list = await this.#ask('list', '--json');
-    return {
-      server: this.#server.name,
-      keys,
-      backup: readBackupId(list),
-      equalAfterRestore,
-      unchanged,
-      equalAfterOneKey,
-    };
+    const { clock } = this.#terminal;
+    const writer = new LiveWriter(await this.#connect(), () => clock.monotonic());
+    const capture = this.#startCapture();
+    try {
+      return await this.#suffer(before, writer, capture);
+    } finally {
+      capture.stop();
+      await Promise.allSettled([writer.stop(), capture.finished]);
+    }
   }
 
-  async #open(): Promise<Fingerprint> {
+  async #suffer(
+    before: ServerDigests,
+    writer: LiveWriter,
+    capture: RunningChild,
+  ): Promise<StoryFacts> {
+    const { url, path, name } = this.#server;
+    const { clock } = this.#terminal;
+    await this.#untilRecorded(capture);
+    await this.#until('some writes', async () => writer.writes > WRITES_BEFORE);
+
+    this.#chapter('An accident, in the middle of everything');
+    const flushedAtMs = clock.monotonic();
+    await this.#send('FLUSHALL');
+    const writesBefore = writer.writes;
+
+    this.#chapter('Find the moment');
+    await this.#until('FLUSHALL in the repository', async () =>
+      (await this.#ask('log', '--marks', '--json')).includes('FLUSHALL'),
+    );
+    await this.#run('log', '--marks');
+
+    this.#chapter('Bring back what was there just before; the application goes on meanwhile');
+    const instant = ['--before', 'last:FLUSHALL', '--to', url, '--conflict', 'skip'];
+    await this.#run('restore', ...instant, '--sandbox-server', path);
+    const recoverySeconds = (clock.monotonic() - flushedAtMs) / 1000;
+    await this.#until('writes after it', async () => writer.writes > writesBefore + WRITES_AFTER);
+    await writer.stop();
+
+    this.#chapter('Prove it: ask the server, key by key, and the application');
+    const proof = await prove(this.#conn, this.#server.major, before, writer.ledger);
+    const { missing, harmed, lostSinceMs } = proof;
+    const facts: StoryFacts = {
+      server: name,
+      keys: before.size + writer.ledger.size,
+      writes: writer.writes,
+      writesAfter: writer.writes - writesBefore,
+      missing,
+      harmed,
+      rpoSeconds: lostSinceMs === null ? 0 : Math.max(0, flushedAtMs - lostSinceMs) / 1000,
+      recoverySeconds,
+    };
+    this.#report(facts, before.size, writer.ledger.size);
+
+    this.#chapter('Stop the capture: everything that it received is stored');
+    capture.stop();
+    const { status } = await capture.finished;
+    if (status !== 0) throw failed('capture', status);
+    await this.#run('list');
+    return facts;
+  }
+
+  async #open(): Promise<ServerDigests> {
     const { name, url, major } = this.#server;
     this.#chapter('A small shop');
     this.#say(`Started ${name} at ${url}, only for this demo. Filling it …`);
     const nowMs = this.#terminal.clock.now();
     await fillShop(this.#conn, { seed: SEED, nowMs, functions: major >= 7 });
-    const print = await takeFingerprint(this.#conn, major);
-    const [shop = 0, pages = 0] = print.keys;
+    const digests = await readDigests(this.#conn, major);
     this.#say(
-      `${formatCount(shop)} keys in database 0 (users, carts, sessions, products, an order stream ` +
-        `with a consumer\ngroup, a leaderboard, tags, queues), ${formatCount(pages)} page counters ` +
-        `in database 1; ${formatCount(print.expiring)} of them expire.`,
+      `${formatCount(digests.size)} users, carts, sessions, products, counters, sets, queues, a ` +
+        'leaderboard and a stream\nwith a consumer group, in two databases. The digest of each, ' +
+        'and its expiry, as the server itself\ntells them, are noted for the end.',
     );
-    this.#say(`The server's own DEBUG DIGEST: ${print.digest}`);
-    return print;
+    return digests;
+  }
+
+  #startCapture(): RunningChild {
+    this.#chapter('Record every write, beside an application that never stops writing');
+    this.#say(`$ export TIDEMARK_REPO=${this.#env['TIDEMARK_REPO']}`);
+    const often = ['--segment-time', `${SEGMENT_SECONDS}s`];
+    const args = ['capture', this.#server.url, '--source', 'shop', ...often];
+    this.#say(`$ ${formatCommand(args)} &`);
+    return startTidemark(this.#terminal, args, this.#options(this.#show));
+  }
+
+  /** From here on nothing is lost: there is a first full backup, and every write after it. */
+  async #untilRecorded({ finished }: RunningChild): Promise<void> {
+    let hasEnded = false;
+    const onEnd = (): void => {
+      hasEnded = true;
+    };
+    finished.then(onEnd, onEnd);
+    await this.#until('the first backup', async () => {
+      if (hasEnded) throw failed('capture', (await finished).status);
+      return countBackups(await this.#ask('list', '--json').catch(() => '{}')) > 0;
+    });
+  }
+
+  #report(facts: StoryFacts, shop: number, visits: number): void {
+    const line = (isGood: boolean, text: string): void =>
+      this.#say(`  ${isGood ? 'good' : 'BAD '}  ${text}`);
+    const { missing, harmed } = facts;
+    line(
+      missing === 0,
+      `${formatCount(missing)} of ${formatCount(shop)} keys of the shop missing or different`,
+    );
+    line(
+      harmed === 0,
+      `${formatCount(harmed)} of ${formatCount(visits)} keys of the application without the value ` +
+        `that it wrote last,\n        ${formatCount(facts.writesAfter)} of its ` +
+        `${formatCount(facts.writes)} writes came after FLUSHALL`,
+    );
   }
 
   #chapter(title: string): void {
     this.#say(`\n${++this.#step}. ${title}`);
   }
 
+  readonly #show = (line: string): void => this.#say(`  ${line}`);
+
   /** Shows a command and its output; a failure of it ends the demo. */
-  async #run(...args: string[]): Promise<string> {
+  async #run(...args: string[]): Promise<void> {
     this.#say(`$ ${formatCommand(args)}`);
-    const isDocument = args.includes('--json');
-    const show = (line: string): void => {
-      if (!isDocument) this.#say(`  ${args[0] === 'cat' ? cut(line) : line}`);
-    };
-    return await this.#call(args, show);
+    await this.#call(args, this.#show);
   }
 
   async #ask(...args: string[]): Promise<string> {
@@ -131,13 +199,15 @@ export class Story {
   }
 
   async #call(args: readonly string[], onLine: (line: string) => void): Promise<string> {
-    const { status, stdout } = await runTidemark(this.#terminal, args, this.#env, onLine, (pid) =>
-      this.#server.guardChild(pid),
-    );
+    const { status, stdout } = await runTidemark(this.#terminal, args, this.#options(onLine));
     if (status === 0) return stdout;
-    throw new CodedError('COMMAND_FAILED', `Cannot go on: ${args[0]} ended with ${status}`, {
-      hint: 'What it said stands above; please report it',
-    });
+    throw failed(args[0], status);
+  }
+
+  #options(onLine: (line: string) => void): ChildOptions {
+    const onProcess = (pid: number, isRunning: boolean): void =>
+      this.#server.guardChild(pid, isRunning);
+    return { env: this.#env, onLine, onProcess };
   }
 
   /** Shows a command to the server and its reply. */
@@ -146,36 +216,32 @@ export class Story {
     this.#say(`redis> ${args.join(' ')}\n  ${reply}`);
   }
 
-  async #compare(before: Fingerprint): Promise<boolean> {
-    const after = await takeFingerprint(this.#conn, this.#server.major);
-    this.#say(`Asking the server: is everything as it was before?`);
-    const check = (what: string, same: boolean): void =>
-      this.#say(`  ${same ? 'equal    ' : 'DIFFERENT'}  ${what}`);
-    check(`DEBUG DIGEST ${after.digest}`, after.digest === before.digest);
-    check(`DBSIZE ${after.keys.map(formatCount).join(' and ')}`, isEqual(after.keys, before.keys));
-    check(
-      `the expiry of each of ${formatCount(after.expiring)} keys that have one`,
-      after.expiries === before.expiries,
-    );
-    const functions = this.#server.major >= 7 ? ' and function libraries' : '';
-    check(`pending entries of the consumer group${functions}`, after.rest === before.rest);
-    return isSame(before, after);
+  async #until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    const { clock, signal } = this.#terminal;
+    const deadline = clock.monotonic() + DEADLINE_MS;
+    while (!(await isSo())) {
+      if (clock.monotonic() > deadline) {
+        throw new CodedError('COMMAND_FAILED', `Cannot go on: waited in vain for ${what}`);
+      }
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+
+  async #connect(): Promise<RedisConnection> {
+    const { signal } = this.#terminal;
+    return await connect(parseAddress(this.#server.url), { signal, commandTimeoutMs: 30_000 });
   }
 }
 
-function isEqual(a: readonly number[], b: readonly number[]): boolean {
-  return a.join() === b.join();
+function countBackups(list: string): number {
+  const { sources = [] } = JSON.parse(list) as {
+    readonly sources?: readonly { readonly backups: readonly unknown[] }[];
+  };
+  return sources.reduce((sum, { backups }) => sum + backups.length, 0);
 }
 
-function cut(line: string): string {
-  return line.length <= MAX_COLUMNS ? line : `${line.slice(0, MAX_COLUMNS - 1)}…`;
-}
-
-function readUnchanged(document: string): number {
-  return (JSON.parse(document) as { totals: { unchanged: number } }).totals.unchanged;
-}
-
-function readBackupId(document: string): string {
-  const list = JSON.parse(document) as { sources: { backups: { id: string }[] }[] };
-  return list.sources[0]?.backups.at(-1)?.id ?? '';
+function failed(command: string | undefined, status: number): CodedError {
+  return new CodedError('COMMAND_FAILED', `Cannot go on: ${command} ended with ${status}`, {
+    hint: 'What it said stands above; please report it',
+  });
 }

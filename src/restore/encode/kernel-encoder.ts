@@ -1,4 +1,5 @@
 import { instantiateKernel, type KernelMemory } from '../../kernels/index.ts';
+import type { ExportTtlPolicy } from '../policies.ts';
 import type { EncoderOptions } from './encoded-block.ts';
 
 /** What src/kernels/assembly/encode.ts exports. */
@@ -28,7 +29,7 @@ type Exports = {
 type Global = { value: number };
 
 const KINDS = ['string', 'list', 'set', 'hash', 'zset', 'stream'] as const;
-const TTL_POLICIES = ['absolute', 'remaining', 'persist'] as const;
+const TTL_POLICIES: readonly ExportTtlPolicy[] = ['absolute', 'remaining', 'persist'];
 const VERDICTS = ['done', 'other', 'full'] as const;
 
 const LISTPACKS = 1;
@@ -70,8 +71,9 @@ export class KernelEncoder {
 
   /** Undefined where it would not know any line: selections by key, and targets before 4.0. */
   static create(options: EncoderOptions): KernelEncoder | undefined {
-    const { format, selection } = options;
+    const { format, selection, ttl } = options;
     const { keys, match, exclude } = selection;
+    if (!TTL_POLICIES.includes(ttl.policy)) return undefined;
     if (keys !== undefined || match !== undefined || exclude !== undefined) return undefined;
     if (!format.binaryScores || !format.quicklists) return undefined;
     return new KernelEncoder(options);

@@ -1,7 +1,7 @@
 import { assert, CodedError, isCoded } from '../../base/index.ts';
 import { type EntrySelection, selectsEverything } from '../../entries/index.ts';
 import { readFunctions } from '../functions.ts';
-import type { TtlPolicy } from '../policies.ts';
+import type { ExportTtlPolicy } from '../policies.ts';
 import { CommandFileWriter } from './command-file-writer.ts';
 import type { ExportOptions } from './exported-block.ts';
 import { exportLines } from './export-lines.ts';
@@ -111,7 +111,7 @@ class Export {
     return this.#request.selection ?? {};
   }
 
-  get #ttl(): TtlPolicy {
+  get #ttl(): ExportTtlPolicy {
     return this.#request.ttl ?? 'absolute';
   }
 
@@ -202,6 +202,7 @@ class Export {
       allowInexact: allowInexact ?? false,
       ttl: {
         policy: this.#ttl,
+        shiftMs: this.#request.ttlShiftMs ?? 0,
         startedAtMs: this.#startedAtMs,
         snapshotAtMs: Date.parse(manifest.snapshotAt),
       },

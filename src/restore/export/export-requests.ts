@@ -2,7 +2,7 @@ import type { RunControl } from '../../base/index.ts';
 import type { EntrySelection } from '../../entries/index.ts';
 import type { Manifest, Repository } from '../../repository/index.ts';
 import type { Problem } from '../counts.ts';
-import type { TtlPolicy } from '../policies.ts';
+import type { ExportTtlPolicy } from '../policies.ts';
 import type { ExportCounts } from './export-tally.ts';
 import type { ExportTarget } from './export-target.ts';
 import type { ExportOutput } from './output/export-output.ts';
@@ -31,7 +31,9 @@ export type ExportRequest = {
   /** From the backup's databases to those of the export. Not for `jsonl`. */
   readonly mapDb?: ReadonlyMap<number, number>;
   /** Default `absolute`. Not for `jsonl`. */
-  readonly ttl?: TtlPolicy;
+  readonly ttl?: ExportTtlPolicy;
+  /** With `recorded`: added to every expiry of keys and fields, milliseconds. */
+  readonly ttlShiftMs?: number;
   /** Write what the target cannot hold exactly, as near as it can. Not for `jsonl`. */
   readonly allowInexact?: boolean;
   /** Function libraries and script bodies; by default only when nothing is selected. */

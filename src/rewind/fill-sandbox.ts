@@ -1,0 +1,120 @@
+import type { RedisAddress } from '../redis/index.ts';
+import { Feed, findSandboxServer, Sandbox, type SandboxServer } from '../replay/index.ts';
+import type { MaterialiseProgress } from './materialise.ts';
+import { feedSourceOf } from './plan-feed-source.ts';
+import { inexactCommands, refusedCommands } from './replay-judgement.ts';
+import type { RewindPlan } from './rewind-point.ts';
+
+/** Which server holds a state while it is read. */
+export type SandboxSettings = {
+  /** The program; by default the one on `path` that fits the source best. */
+  readonly server?: string;
+  /** Where programs are looked for: the variable PATH. */
+  readonly path?: string | undefined;
+  /** An empty server of somebody's instead of a child of ours. */
+  readonly url?: RedisAddress;
+  /** Default true: refuse what will not fit into memory. */
+  readonly checksMemory?: boolean;
+  /** Default: the system's folder for temporary files. */
+  readonly parentFolder?: string;
+};
+
+export type FillRequest = {
+  readonly plan: RewindPlan;
+  readonly sandbox: SandboxSettings;
+  readonly allowInexact?: boolean;
+  readonly workers?: number;
+  readonly onNotice?: (text: string) => void;
+  readonly report: (progress: Partial<MaterialiseProgress>) => void;
+  readonly signal?: AbortSignal;
+};
+
+/** A sandbox at a plan's point: still our replica, so that nothing expires in it. */
+export type FilledSandbox = AsyncDisposable & {
+  readonly address: RedisAddress;
+  readonly server: { readonly family: string; readonly version: string };
+  /** One sentence each; only where that was allowed. */
+  readonly inexact: readonly string[];
+};
+
+const USUAL_DATABASES = 16;
+const PROGRESS_MS = 200;
+
+/** Starts a sandbox and feeds it base and log. `materialise` says what is thrown. */
+export async function fillSandbox(request: FillRequest): Promise<FilledSandbox> {
+  const { plan, report, signal } = request;
+  const sandbox = await openSandbox(request);
+  let feed: Feed | undefined;
+  const close = async (): Promise<void> => {
+    // The sandbox first: a replica that loses its master does nothing but try again.
+    await sandbox.close();
+    await feed?.close();
+  };
+  try {
+    feed = await listen(request, sandbox);
+    const listening = feed;
+    const timer = setInterval(() => showProgress(listening, plan, report), PROGRESS_MS);
+    try {
+      const { replica, failed } = await sandbox.fill(feed, signal);
+      const { family, version } = sandbox.target;
+      const inexact = [...inexactCommands(replica.translation), ...refusedCommands(failed)];
+      const { address } = sandbox;
+      return { address, server: { family, version }, inexact, [Symbol.asyncDispose]: close };
+    } finally {
+      clearInterval(timer);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openSandbox({ plan, sandbox, onNotice, signal }: FillRequest): Promise<Sandbox> {
+  const { url, checksMemory = true, parentFolder } = sandbox;
+  const { base, log, streamBytes } = plan;
+  const highest = Math.max(0, ...base.databases.map(({ db }) => db));
+  const options = {
+    databases: Math.max(log.record.databases ?? USUAL_DATABASES, highest + 1),
+    // What the log adds is at most what it says.
+    ...(checksMemory && { expectedBytes: base.totals.rawBytes + streamBytes }),
+    ...(parentFolder !== undefined && { parentFolder }),
+    ...(signal && { signal }),
+  };
+  if (url !== undefined) return await Sandbox.attach(url, options);
+  const server = chooseServer(plan, sandbox);
+  onNotice?.(`Sandbox: ${server.family} ${server.version} (${server.why})`);
+  return await Sandbox.start(server, options);
+}
+
+function chooseServer({ server }: RewindPlan, sandbox: SandboxSettings): SandboxServer {
+  const { server: given, path } = sandbox;
+  return findSandboxServer(server, { ...(given !== undefined && { given }), path });
+}
+
+async function listen(request: FillRequest, sandbox: Sandbox): Promise<Feed> {
+  const { plan, allowInexact = false, workers, onNotice } = request;
+  return await Feed.listen({
+    source: () =>
+      feedSourceOf(plan, {
+        allowInexact,
+        ...(workers !== undefined && { workers }),
+        ...(onNotice && { onNotice }),
+      }),
+    server: sandbox.target,
+    recordedFrom: plan.server,
+    allowInexact,
+    clock: plan.repository.clock,
+  });
+}
+
+function showProgress(feed: Feed, { streamBytes }: RewindPlan, report: FillRequest['report']) {
+  const [at] = feed.progress;
+  if (at === undefined) return;
+  if (at.phase === 'base') {
+    const text = 'Loading the base into the sandbox';
+    report({ phase: 'loading', text, bytes: at.baseBytes, expectedBytes: null });
+  } else {
+    const text = 'Replaying the log';
+    report({ phase: 'replaying', text, bytes: at.streamBytes, expectedBytes: streamBytes });
+  }
+}
