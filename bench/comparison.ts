@@ -64,25 +64,27 @@ export function writeResults(
   comparisons: readonly Comparison[],
   conditions: Readonly<Record<string, unknown>>,
 ): string {
+  const rows = comparisons.flatMap(({ programs, ...facts }) =>
+    programs.flatMap(({ name, runs }) =>
+      runs.map((run, index) => ({
+        ...conditions,
+        ...facts,
+        program: name,
+        run: index + 1,
+        ...run,
+      })),
+    ),
+  );
+  return writeRows(folder, rows);
+}
+
+/** A line of JSON for every row, with the time and the machine; gives the name of the file. */
+export function writeRows(folder: string, rows: readonly object[]): string {
   mkdirSync(folder, { recursive: true });
   const at = new Date().toISOString();
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}`;
-  const lines = comparisons.flatMap(({ programs, ...facts }) =>
-    programs.flatMap(({ name, runs }) =>
-      runs.map((run, index) =>
-        JSON.stringify({
-          at,
-          machine,
-          node: process.version,
-          ...conditions,
-          ...facts,
-          program: name,
-          run: index + 1,
-          ...run,
-        }),
-      ),
-    ),
-  );
+  const common = { at, machine, node: process.version };
+  const lines = rows.map((row) => JSON.stringify({ ...common, ...row }));
   const file = join(folder, `${at.slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()}.jsonl`);
   writeFileSync(file, `${lines.join('\n')}\n`);
   return file;

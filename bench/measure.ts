@@ -80,6 +80,26 @@ export function cpuSecondsOf(pid: number): number {
   return readProcess(pid)?.cpuSeconds ?? 0;
 }
 
+/** What a process and its descendants have used so far, and hold now. */
+export function usageOf(pid: number): { readonly cpuSeconds: number; readonly memoryMiB: number } {
+  let cpuSeconds = 0;
+  let memoryMiB = 0;
+  for (const each of processTree(pid)) {
+    cpuSeconds += cpuSecondsOf(each);
+    memoryMiB += residentMiB(each);
+  }
+  return { cpuSeconds, memoryMiB };
+}
+
+function residentMiB(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

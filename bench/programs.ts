@@ -17,6 +17,19 @@ export function tidemark(...args: readonly string[]): Promise<Run> {
   return measure([...TIDEMARK, ...args, '--quiet']);
 }
 
+/** A command of ours that runs until it is disposed of. */
+export function startTidemark(...args: readonly string[]): AsyncDisposable {
+  const [file, ...rest] = [...TIDEMARK, ...args, '--quiet'];
+  const child = spawn(file, rest, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGINT');
+      await closed;
+    },
+  };
+}
+
 /** What one command of ours prints with --json. */
 export async function tidemarkJson(...args: readonly string[]): Promise<unknown> {
   const [file, ...rest] = [...TIDEMARK, ...args, '--quiet', '--json'];

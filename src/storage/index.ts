@@ -9,6 +9,7 @@
  * Every implementation and wrapper runs test/contracts/storage.ts.
  */
 export { DirectoryStorage, type DirectoryStorageOptions } from './directory-storage.ts';
+export { syncFolder } from './file-writer.ts';
 export { checkObjectName, checkPrefix, MAX_NAME_BYTES } from './object-name.ts';
 export { ReadOnlyStorage } from './read-only-storage.ts';
 export type { ObjectInfo, ObjectWriter, ReadOptions, Storage } from './storage.ts';

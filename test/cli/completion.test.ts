@@ -27,7 +27,11 @@ describe('tidemark completion', () => {
     assert.deepEqual(complete(stdout, 'help', 're'), ['restore']);
     assert.deepEqual(complete(stdout, 'restore', '--conf'), ['--conflict']);
     assert.deepEqual(complete(stdout, 'restore', '--conflict', 'o'), ['overwrite']);
-    assert.deepEqual(complete(stdout, '--json', 'precheck', '--as', ''), ['source', 'target']);
+    assert.deepEqual(complete(stdout, '--json', 'precheck', '--as', ''), [
+      'source',
+      'capture',
+      'target',
+    ]);
     assert.deepEqual(complete(stdout, 'completion', 'z'), ['zsh']);
     assert.deepEqual(complete(stdout, 'restore', '--key', ''), []);
     assert.equal(complete(stdout, 'list', '').includes('--repo'), true);

@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { backUp } from '../../src/backup/index.ts';
 import { isCoded } from '../../src/base/index.ts';
 import { connect, parseAddress, resolveAddress } from '../../src/redis/index.ts';
@@ -15,76 +10,16 @@ import { FakeRedis } from '../fakes/fake-redis.ts';
 import { MemoryStorage } from '../fakes/memory-storage.ts';
 import { freePort } from '../support/ports.ts';
 import { RespPipe } from '../support/resp-pipe.ts';
+import { RunningSentinel, until } from '../support/sentinel.ts';
 import {
   findServer,
   notRun,
   type RunningServer,
-  type ServerBinary,
   startServer,
   whyMissing,
 } from '../support/servers.ts';
 
 const NAME = 'redis-7.0';
-const DEADLINE_MS = 30_000;
-
-/** Waits until `probe` gives something; an error counts as not yet. */
-async function until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + DEADLINE_MS;
-  for (;;) {
-    const found = await probe().catch(() => undefined);
-    if (found !== undefined) return found;
-    assert.ok(Date.now() < deadline, `${what} within ${DEADLINE_MS} ms`);
-    await delay(20);
-  }
-}
-
-/** One Sentinel that may decide alone, watching `master` under the name `orders`. */
-class RunningSentinel {
-  readonly port: number;
-  readonly #child: ChildProcess;
-  readonly #dir: string;
-
-  private constructor(port: number, child: ChildProcess, dir: string) {
-    this.port = port;
-    this.#child = child;
-    this.#dir = dir;
-  }
-
-  static async start(binary: ServerBinary, master: RunningServer): Promise<RunningSentinel> {
-    const port = await freePort();
-    const dir = mkdtempSync(join(tmpdir(), 'tidemark-sentinel-'));
-    const config = join(dir, 'sentinel.conf');
-    const lines = [
-      'bind 127.0.0.1',
-      `port ${port}`,
-      `dir ${dir}`,
-      `sentinel monitor orders 127.0.0.1 ${master.port} 1`,
-      'sentinel down-after-milliseconds orders 500',
-      'sentinel failover-timeout orders 5000',
-    ];
-    writeFileSync(config, `${lines.join('\n')}\n`);
-    const { file, args } = binary.run([config, '--sentinel']);
-    const child = spawn(file, args, { stdio: 'ignore', cwd: dir });
-    const sentinel = new RunningSentinel(port, child, dir);
-    await until('an answer of the Sentinel', async () => {
-      const pipe = await RespPipe.open(`redis://127.0.0.1:${port}`);
-      pipe.close();
-      return true;
-    });
-    return sentinel;
-  }
-
-  get url(): string {
-    return `sentinel://127.0.0.1:${this.port}/orders`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL');
-    await exited;
-    rmSync(this.#dir, { recursive: true, force: true });
-  }
-}
 
 async function set(server: RunningServer, key: string): Promise<void> {
   const pipe = await RespPipe.open(server.url);

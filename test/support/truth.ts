@@ -63,8 +63,21 @@ export type PsyncTruth = {
   readonly receiveTimes: readonly (readonly [number, number])[];
   /** Keys whose expiry travels as a relative time (before 7.0). */
   readonly relativeTtl: readonly unknown[];
+  /** The stream has scripts as they were sent, not what they did (before 5.0). */
+  readonly verbatimLua: boolean;
   readonly afterRdb: Model;
   readonly afterStream: Model;
+};
+
+export type AofTruth = {
+  readonly name: string;
+  readonly server: string;
+  readonly family: Truth['family'];
+  readonly version: Truth['version'];
+  /** A tar of `appendonlydir`, before 7.0 of `appendonly.aof`. */
+  readonly archive: Buffer;
+  /** What a server of the same version read back from these files. */
+  readonly model: Model;
 };
 
 export type ByteRange = readonly [start: number, end: number];
@@ -82,6 +95,18 @@ export function psyncNames(): string[] {
 function namesEndingWith(suffix: string): string[] {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith(suffix));
   return files.map((file) => file.slice(0, -suffix.length)).sort();
+}
+
+/** Every recorded AOF: `redis-7.2.6.aofdir`, `redis-7.2.6.aofdir-plain`, … */
+export function aofNames(): string[] {
+  return namesEndingWith('.tar.gz');
+}
+
+export function loadAof(name: string): AofTruth {
+  const dump = readJson(`${name}.json.gz`) as Dump;
+  const { family, version } = parseServer(dump.server);
+  const archive = gunzipSync(readFileSync(join(FOLDER, `${name}.tar.gz`)));
+  return { name, server: dump.server, family, version, archive, model: readDump(dump) };
 }
 
 export function loadRdb(name: string): Buffer {
@@ -125,6 +150,7 @@ export function loadPsync(name: string): PsyncTruth {
     streamCommands: facts.stream_commands,
     receiveTimes: facts.recv_times,
     relativeTtl: facts.relative_ttl,
+    verbatimLua: facts.verbatim_lua,
     afterRdb: readDump(facts.after_rdb),
     afterStream: readDump(facts.after_stream),
   };
@@ -159,6 +185,7 @@ type PsyncFacts = {
   readonly stream_commands: number;
   readonly recv_times: readonly (readonly [number, number])[];
   readonly relative_ttl: readonly unknown[];
+  readonly verbatim_lua: boolean;
   readonly after_rdb: Dump;
   readonly after_stream: Dump;
 };

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { type ServerName, startServer } from '../support/servers.ts';
+import { captureWorkload, type WorkloadPlan } from './captured-workload.ts';
+import { type Way, WAYS, type WayName, waysOf } from './rewind-ways.ts';
+
+export type DifferentialPlan = WorkloadPlan & {
+  /** The ways back to the instant of this number, from 0. */
+  readonly ways: (instant: number) => readonly WayName[];
+};
+
+export type Compared = {
+  readonly instants: number;
+  readonly commands: number;
+  /** Commands of the workload that the server refused, as random ones are. */
+  readonly failed: number;
+  readonly keys: number;
+  /** Comparisons by way. */
+  readonly ways: Readonly<Record<string, number>>;
+};
+
+/**
+ * Captures a server under a random workload, then brings every instant at which the truth was read
+ * back by several ways: each must equal its truth.
+ */
+export async function proveInstants(name: ServerName, plan: DifferentialPlan): Promise<Compared> {
+  await using source = await startServer(name);
+  await using target = await startServer(name);
+  const captured = await captureWorkload(source, plan);
+  const { truths, commands, failed, status } = captured;
+  assert.deepEqual(status.gaps, []);
+  const ways: Record<string, number> = {};
+  let keys = 0;
+  for (const [instant, truth] of truths.entries()) {
+    for (const way of plan.ways(instant)) {
+      const go: Way | undefined = waysOf(target)[way];
+      if (go === undefined) continue;
+      const differences = await go({ logged: captured, truth, target });
+      assert.deepEqual(
+        differences,
+        [],
+        `${name}, seed ${plan.seed}, instant ${instant}, ${way}: ${differences.length} differences`,
+      );
+      ways[way] = (ways[way] ?? 0) + 1;
+      keys += truth.model.keys.size;
+    }
+  }
+  return { instants: truths.length, commands, failed, keys, ways };
+}
+
+/** Every instant by the sandbox, and by one more way, each in its turn. */
+export function allWays(instant: number): readonly WayName[] {
+  const others = WAYS.filter((way) => way !== 'bySandbox');
+  const other = others[instant % others.length];
+  return other === undefined ? ['bySandbox'] : ['bySandbox', other];
+}

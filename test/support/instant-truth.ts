@@ -1,0 +1,134 @@
+import { readLive } from './live-reader.ts';
+import type { HashField, KeyModel, Model, StreamModel, ValueModel } from './model.ts';
+import { diffModels, type DiffOptions } from './diff-models.ts';
+
+/**
+ * The data set of a server while nobody writes, read by a client that is not ours: what a restore
+ * to any instant between `atMs` and the next write must give.
+ *
+ * Expiry goes on while it is read: a key or field whose expiry was at or before `readUntilMs` may
+ * be missing in the truth and still be in the log's state of that instant (the master had not yet
+ * removed it, and a replica never does). It must be missing in neither otherwise.
+ */
+export type InstantTruth = {
+  /** Nothing of the workload was under way from here (Unix milliseconds) … */
+  readonly atMs: number;
+  /** … to here, when the last key was read. */
+  readonly readUntilMs: number;
+  readonly model: Model;
+};
+
+export async function readTruth(url: string): Promise<InstantTruth> {
+  const atMs = Date.now();
+  const model = await readLive(url);
+  return { atMs, readUntilMs: Date.now(), model: withoutClientTraces(model) };
+}
+
+export type TruthDiffOptions = DiffOptions & {
+  /**
+   * When `actual` was read from a live server, where expiry goes on: what expires at or before this
+   * may be missing in it. Absent: `actual` shows expired keys too, everything must be there.
+   */
+  readonly actualReadMs?: number;
+};
+
+/** What a restored state lacks, has too much, or has otherwise than the truth. */
+export function diffFromTruth(
+  truth: InstantTruth,
+  actual: Model,
+  options: TruthDiffOptions = {},
+): string[] {
+  const { actualReadMs, ...rest } = options;
+  const tolerance = Math.max(
+    truth.model.expiryToleranceMs ?? 0,
+    actual.expiryToleranceMs ?? 0,
+    options.expiryToleranceMs ?? 0,
+  );
+  const goneInTruth = truth.readUntilMs + tolerance;
+  const goneInActual = actualReadMs === undefined ? null : actualReadMs + tolerance;
+  const expected = new Map(truth.model.keys);
+  const found = new Map(withoutClientTraces(actual).keys);
+  for (const id of new Set([...expected.keys(), ...found.keys()])) {
+    alignExpired(expected, found, id, goneInTruth, goneInActual);
+  }
+  return diffModels(
+    { ...truth.model, keys: expected },
+    { ...actual, keys: found },
+    { idleConsumersMayMiss: true, access: false, ...rest, expiryToleranceMs: tolerance },
+  );
+}
+
+/** Takes out of both sides what one of them may lack because its time had passed there. */
+function alignExpired(
+  expected: Map<string, KeyModel>,
+  found: Map<string, KeyModel>,
+  id: string,
+  goneInTruth: number,
+  goneInActual: number | null,
+): void {
+  const truth = expected.get(id);
+  const actual = found.get(id);
+  if (truth === undefined) {
+    if (actual !== undefined && mayBeGone(actual, goneInTruth)) found.delete(id);
+    return;
+  }
+  if (actual === undefined) {
+    if (goneInActual !== null && mayBeGone(truth, goneInActual)) expected.delete(id);
+    return;
+  }
+  if (truth.value.kind !== 'hash' || actual.value.kind !== 'hash') return;
+  const inTruth = new Set(truth.value.fields.map(([field]) => field));
+  const inActual = new Set(actual.value.fields.map(([field]) => field));
+  found.set(
+    id,
+    withFields(
+      actual,
+      actual.value.fields,
+      (field) => inTruth.has(field[0]) || !isPast(field, goneInTruth),
+    ),
+  );
+  if (goneInActual === null) return;
+  expected.set(
+    id,
+    withFields(
+      truth,
+      truth.value.fields,
+      (field) => inActual.has(field[0]) || !isPast(field, goneInActual),
+    ),
+  );
+}
+
+function withFields(
+  key: KeyModel,
+  fields: readonly HashField[],
+  stays: (field: HashField) => boolean,
+): KeyModel {
+  return { ...key, value: { kind: 'hash', fields: fields.filter(stays) } };
+}
+
+function mayBeGone({ expireAt, value }: KeyModel, byMs: number): boolean {
+  if (expireAt !== null && expireAt <= byMs) return true;
+  return value.kind === 'hash' && value.fields.every((field) => isPast(field, byMs));
+}
+
+function isPast([, , expireAt]: HashField, byMs: number): boolean {
+  return expireAt !== null && expireAt <= byMs;
+}
+
+/** When a consumer was last seen is not replicated. */
+export function withoutClientTraces(model: Model): Model {
+  const keys = [...model.keys].map(
+    ([id, key]) => [id, { ...key, value: withoutSeenTimes(key.value) }] as const,
+  );
+  return { ...model, keys: new Map(keys) };
+}
+
+function withoutSeenTimes(value: ValueModel): ValueModel {
+  if (value.kind !== 'stream') return value;
+  const groups = value.stream.groups.map((group) => ({
+    ...group,
+    consumers: group.consumers.map(({ name }) => ({ name })),
+  }));
+  const stream: StreamModel = { ...value.stream, groups };
+  return { kind: 'stream', stream };
+}
