@@ -8,8 +8,8 @@ const KEYS = 100_000;
 const FAR_FUTURE_S = 4_102_444_800;
 
 /**
- * Writes as applications make them, by seed, each of a single reply that is one line: strings of 32 to 128 bytes
- * for the greater part, counters, and the other types under keys of their own.
+ * Writes as applications make them, by seed: strings of 32 to 128 bytes for the greater part,
+ * counters, and the other types under keys of their own. The reply of each is one line.
  */
 export function createPool(commands: number, seed = 1): CommandPool {
   const random = new SeededRandom(seed);

@@ -12,7 +12,7 @@ import {
   type RunningFollower,
   runLoad,
 } from './log-followers.ts';
-import { usageOf } from './measure.ts';
+import { median, usageOf } from './measure.ts';
 
 export type FollowOptions = {
   readonly server: ServerName;
@@ -50,7 +50,7 @@ export type Followed = {
   readonly storedBytesPerCommand: number | null;
 };
 
-const SAMPLE_MS = 100;
+const SAMPLE_MS = 50;
 const CATCH_UP_MS = 300_000;
 
 type Sample = { readonly seconds: number; readonly lag: number };
@@ -71,6 +71,7 @@ export async function follow(
     const begun = await readReplication(pipe);
     const before = usageBoth(running.pid, master.pid);
     const samples: Sample[] = [];
+    let seen = begun.acknowledged;
     let outputBufferPeakBytes = 0;
     const begunAt = performance.now();
     let isOver = false;
@@ -80,7 +81,9 @@ export async function follow(
     const meanwhile = options.meanwhile?.(running);
     while (!isOver) {
       const { offset, acknowledged } = await readReplication(pipe);
-      if (acknowledged !== null) {
+      // Only where it has just been told: between acknowledgements the lag is a saw's tooth.
+      if (acknowledged !== null && acknowledged !== seen) {
+        seen = acknowledged;
         samples.push({ seconds: (performance.now() - begunAt) / 1000, lag: offset - acknowledged });
       }
       outputBufferPeakBytes = Math.max(outputBufferPeakBytes, await readOutputBuffers(pipe));
@@ -146,7 +149,7 @@ async function storeAll(follower: RunningFollower): Promise<Stored> {
   if (!(follower instanceof RunningCapture)) return { bytes: null, cpuSeconds };
   const timer = setInterval(() => {
     cpuSeconds = Math.max(cpuSeconds, usageOf(pid).cpuSeconds);
-  }, SAMPLE_MS / 10);
+  }, SAMPLE_MS / 5);
   await follower.stop().finally(() => clearInterval(timer));
   const segments = filesOf(follower.repo).filter((name) => /\/log\//.test(name));
   const bytes = segments.reduce((sum, name) => sum + statSync(name).size, 0);
@@ -177,4 +180,31 @@ function report(row: Followed): Followed {
       `${text(row.followerPeakMiB, 0)} MiB, stored ${text(row.storedBytesPerCommand, 1)} B/command`,
   );
   return row;
+}
+
+/** Medians of each follower at each rate, and how ours compares with the real replica and nobody. */
+export function summarise(rows: readonly Followed[]): void {
+  const groups = Map.groupBy(rows, ({ part, rate }) => `${part} ${rate}/s`);
+  for (const [name, group] of groups) {
+    const of = (follower: Followed['follower'], key: keyof Followed): number => {
+      const values = group.filter((row) => row.follower === follower).map((row) => row[key]);
+      return median(values.filter((value) => typeof value === 'number'));
+    };
+    const ours = 'tidemark capture';
+    const ratio = (key: keyof Followed, other: Followed['follower']): string =>
+      (of(ours, key) / of(other, key)).toFixed(2);
+    const parts = [
+      `CPU per million ${of(ours, 'followerCpuPerMillion').toFixed(2)} s`,
+      `lag growth ${of(ours, 'lagGrowth').toFixed(4)}`,
+      `${of(ours, 'storedBytesPerCommand').toFixed(1)} B stored per command`,
+    ];
+    if (group.some(({ follower }) => follower === 'redis replica')) {
+      parts.push(`CPU ${ratio('followerCpuPerMillion', 'redis replica')} of a replica's`);
+    }
+    if (group.some(({ follower }) => follower === 'nobody')) {
+      const sourceCpu = ratio('sourceCpuPerMillion', 'nobody');
+      parts.push(`p99 ${ratio('p99', 'nobody')} and source CPU ${sourceCpu} of those without`);
+    }
+    console.log(`Median ${name}: ${parts.join(', ')}`);
+  }
 }

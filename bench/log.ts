@@ -7,9 +7,10 @@ import { parseArgs } from 'node:util';
 import type { ServerName } from '../test/support/servers.ts';
 import { writeRows } from './comparison.ts';
 import { benchDelay } from './log-delay.ts';
-import { follow } from './log-follow.ts';
+import { follow, type Followed, summarise } from './log-follow.ts';
 import {
   captureFollower,
+  type Follower,
   NOBODY,
   replicaFollower,
   RunningCapture,
@@ -19,9 +20,9 @@ import { benchReplay, benchRewind } from './log-replay.ts';
 
 /**
  * What it costs to follow a source and to go back in time, beside a real replica and a server that
- * loads an AOF: `npm run bench:log -- --size S --only follow,harm,store,delay,replay,rewind`. Every
- * part runs alone; only the ratios within one run mean something elsewhere. Writes a line of JSON
- * per measurement.
+ * loads an AOF: `npm run bench:log -- --size S --only follow,harm,store,delay,replay,rewind`, also
+ * `--rounds 3 --seconds 20 --server valkey-9`. Every part runs alone; only the ratios within one
+ * run mean something elsewhere. Writes a line of JSON per measurement.
  */
 const PARTS = ['follow', 'harm', 'store', 'delay', 'replay', 'rewind'] as const;
 type Part = (typeof PARTS)[number];
@@ -54,6 +55,17 @@ const SIZES: Readonly<Record<string, Size>> = {
     replayed: 300_000,
     baseScale: 0.05,
   },
+  M: {
+    rates: [10_000, 50_000],
+    seconds: 10,
+    rounds: 2,
+    harmRate: 50_000,
+    storeAwaySeconds: 15,
+    delayRates: [10_000],
+    delaySeconds: 20,
+    replayed: 2_000_000,
+    baseScale: 0.2,
+  },
   full: {
     rates: [10_000, 25_000, 50_000, 75_000, 100_000],
     seconds: 20,
@@ -72,10 +84,17 @@ const { values } = parseArgs({
     size: { type: 'string', default: 'S' },
     server: { type: 'string', default: 'redis-7.0' },
     only: { type: 'string', default: PARTS.join() },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
   },
 });
-const size = SIZES[values.size];
-if (size === undefined) throw new Error(`There is no size ${values.size}`);
+const chosen = SIZES[values.size];
+if (chosen === undefined) throw new Error(`There is no size ${values.size}`);
+const size: Size = {
+  ...chosen,
+  ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),
+  ...(values.seconds !== undefined && { seconds: Number(values.seconds) }),
+};
 const server = values.server as ServerName;
 const only = values.only.split(',') as Part[];
 for (const part of only) if (!PARTS.includes(part)) throw new Error(`Cannot bench ${part}`);
@@ -118,24 +137,29 @@ try {
 
 /** Ours and a real replica at each rate, each in runs of its own, in turn. */
 async function benchFollow(): Promise<void> {
-  const { rates, seconds, rounds } = size;
-  for (const rate of rates) {
-    for (let round = 0; round < rounds; round++) {
-      for (const follower of [replica, capture]) {
-        rows.push(await follow('follow', follower, { server, rate, seconds }));
-      }
-    }
-  }
+  const { rates, seconds } = size;
+  for (const rate of rates) await followInTurn('follow', [replica, capture], rate, seconds);
 }
 
 /** What the source's clients feel: nobody attached, ours, a replica. */
 async function benchHarm(): Promise<void> {
-  const { harmRate: rate, seconds, rounds } = size;
+  await followInTurn('harm', [NOBODY, capture, replica], size.harmRate, size.seconds);
+}
+
+async function followInTurn(
+  part: string,
+  followers: readonly Follower[],
+  rate: number,
+  seconds: number,
+): Promise<void> {
+  const measured: Followed[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const follower of [NOBODY, capture, replica]) {
-      rows.push(await follow('harm', follower, { server, rate, seconds }));
+    for (const follower of followers) {
+      measured.push(await follow(part, follower, { server, rate, seconds }));
     }
   }
+  rows.push(...measured);
+  summarise(measured);
 }
 
 /** The repository's folder is gone in the middle of a load; a file has taken its place. */
@@ -152,6 +176,10 @@ async function benchStore(): Promise<void> {
     rmSync(follower.repo);
     renameSync(away, follower.repo);
   };
-  rows.push(await follow('store', NOBODY, { server, rate, seconds }));
-  rows.push(await follow('store', capture, { server, rate, seconds, meanwhile }));
+  const measured = [
+    await follow('store', NOBODY, { server, rate, seconds }),
+    await follow('store', capture, { server, rate, seconds, meanwhile }),
+  ];
+  rows.push(...measured);
+  summarise(measured);
 }

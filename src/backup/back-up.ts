@@ -11,11 +11,7 @@ import {
   type ShardFacts,
   type Source,
 } from '../repository/index.ts';
-import {
-  chooseNode,
-  collectInstance,
-  type NodeChoice,
-} from '../sources/index.ts';
+import { chooseNode, collectInstance, type NodeChoice } from '../sources/index.ts';
 import { Intake, type IntakeResult } from './intake.ts';
 import {
   connectOptions,

@@ -98,8 +98,8 @@ function shardFacts(
 const KEYDB_FIELDS = ['mvcc-tstamp', 'repl-masters', 'keydb-subexpire-key'];
 
 /**
- * The family of the server that wrote an RDB, by its fields. KeyDB calls itself by Redis's name; but
- * Redis never released a 6.3.
+ * The family of the server that wrote an RDB, by its fields. KeyDB calls itself by Redis's name;
+ * but Redis never released a 6.3.
  */
 export function serverFamily(aux: ReadonlyMap<string, string>): string {
   if (aux.has('valkey-ver')) return 'valkey';

@@ -65,7 +65,10 @@ export type BackupRequest = CommonRequest & {
   readonly deadlines?: Partial<ReplicationDeadlines>;
   readonly commandNames?: CommandNames;
   /** The recorded lineage that a place of the source's history belongs to. */
-  readonly lineageOf?: (place: { readonly replid: string; readonly offset: number }) => string | null;
+  readonly lineageOf?: (place: {
+    readonly replid: string;
+    readonly offset: number;
+  }) => string | null;
   /** Read this RDB of the node, which is about to flow, instead of attaching once more. */
   readonly attached?: ReplicationStream;
 };

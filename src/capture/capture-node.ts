@@ -26,6 +26,25 @@ export class CaptureNode {
     return displayAddress({ ...address, user: null, database: null });
   }
 
+  /** It cannot make a dump without data, and begins every recording with a whole one. */
+  get isOld(): boolean {
+    const { family, versionNumber } = this.identity ?? {};
+    return family !== 'valkey' && (versionNumber?.[0] ?? 7) < 7;
+  }
+
+  /** How a link to the node is opened, beside what it is for. */
+  get linkOptions() {
+    const { request, captured } = this.#setup;
+    const { signal, deadlines, commandNames, announceEof } = request;
+    return {
+      signal,
+      ...(captured.tls && { tls: captured.tls }),
+      ...(deadlines && { deadlines }),
+      ...(commandNames && { commandNames }),
+      ...(announceEof !== undefined && { announceEof }),
+    };
+  }
+
   /** Throws what `connect` throws, REPLICA_UNAVAILABLE, and SOURCE_UNSUPPORTED. */
   async find(): Promise<NodeChoice> {
     const { request, captured } = this.#setup;
@@ -49,9 +68,6 @@ export class CaptureNode {
   backupRequest(lineageOf: NonNullable<BackupRequest['lineageOf']>): BackupRequest {
     const { request, captured, source, folder } = this.#setup;
     const { repository, deadlines, commandNames } = request;
-    const [major = 0, minor = 0] = this.identity?.versionNumber ?? [];
-    // Without rdb-only the server keeps the stream for us meanwhile: we must read at full speed.
-    const isOld = major < 6 || (major === 6 && minor < 2);
     return {
       repository,
       address: captured.address,
@@ -65,7 +81,8 @@ export class CaptureNode {
       ...(captured.labels && { labels: captured.labels }),
       ...(deadlines && { deadlines }),
       ...(commandNames && { commandNames }),
-      ...(isOld && { spoolFolder: folder }),
+      // Without rdb-only a server keeps the stream for us meanwhile: we read at full speed.
+      ...(this.isOld && { spoolFolder: folder }),
     };
   }
 

@@ -79,20 +79,22 @@ export class FullBackups {
   schedule(lastAtMs: number): void {
     const { everyMs } = this.#options;
     this.#attempt = 0;
-    this.#dueAtMs =
-      everyMs === null ? null : lastAtMs + everyMs + Math.random() * JITTER * everyMs;
+    this.#dueAtMs = everyMs === null ? null : lastAtMs + everyMs + Math.random() * JITTER * everyMs;
     this.#wake.abort();
   }
 
   /**
    * Makes a backup of an RDB that is about to flow: at once, since its server has forked for it.
-   * Never rejects; one that fails is made again the ordinary way.
+   * `leave` is called at its end. One that fails is made again the ordinary way.
    */
-  take(stream: ReplicationStream, { address, role }: NodeChoice): void {
+  take(stream: ReplicationStream, { address, role }: NodeChoice, leave: () => void): void {
     this.#dueAtMs = null;
     const from = role === 'replica' ? 'auto' : 'master';
     const request = { ...this.#options.request(), address, from, attached: stream } as const;
-    this.#taking = this.#back(request);
+    this.#taking = this.#back(request).finally(() => {
+      this.#taking = null;
+      leave();
+    });
   }
 
   /** Stops, a backup that is under way included. */
@@ -138,7 +140,6 @@ export class FullBackups {
       this.#retryLater();
     } finally {
       this.isRunning = false;
-      this.#taking = null;
     }
   }
 

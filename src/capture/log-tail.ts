@@ -125,8 +125,7 @@ export class LogTail {
     const age = Math.max(atMs, this.#clock.now()) - this.#fileMs;
     if (age < segmentMs) return false;
     const scanner = this.#scanner as StreamScanner;
-    const others =
-      scanner.total - this.#fileTotal - (scanner.keepalives - this.#fileKeepalives);
+    const others = scanner.total - this.#fileTotal - (scanner.keepalives - this.#fileKeepalives);
     return others > 0 || age >= idleSegmentMs;
   }
 

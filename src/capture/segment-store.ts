@@ -1,8 +1,9 @@
 import { rename } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCoded } from '../base/index.ts';
+import { CodedError, type ErrorCode, isCoded } from '../base/index.ts';
 import {
   beginLineage,
+  closeDays,
   type LineageRecord,
   type Repository,
   type SegmentRecord,
@@ -18,9 +19,13 @@ export type StoreOptions = {
   /** The newest segment that the repository holds of this shard, in any lineage. */
   readonly last: SegmentRecord | null;
   readonly onStored: (offset: number, lineage: string) => void;
+  /** A file could not become a segment: the log has a hole. */
+  readonly onHole: () => void;
   readonly onNotice: (text: string) => void;
 };
 
+/** Trying again would not help: the file is damaged, or something else bears its name. */
+const LASTING = new Set<ErrorCode>(['SPOOL_CORRUPT', 'STREAM_CORRUPT', 'OBJECT_EXISTS']);
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
@@ -33,7 +38,6 @@ export class SegmentStore {
   /** Why nothing can be stored at the moment. */
   failure: string | null = null;
   segments = 0;
-  storedBytes = 0;
   readonly #options: StoreOptions;
   readonly #abort = new AbortController();
   readonly #begun = new Set<string>();
@@ -98,11 +102,12 @@ export class SegmentStore {
         attempt = 0;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        if (file !== undefined && isCoded(error, 'SPOOL_CORRUPT', 'STREAM_CORRUPT')) {
-          await this.#putAside(file, error);
+        if (!(error instanceof CodedError)) throw error;
+        if (LASTING.has(error.code)) {
+          if (lineage !== undefined) this.#announced.shift();
+          else if (file !== undefined) await this.#putAside(file, error);
           continue;
         }
-        if (!isCoded(error)) throw error;
         if (this.failure === null) {
           this.#options.onNotice(`Cannot store a segment, keeping it here: ${error.message}`);
         }
@@ -118,7 +123,8 @@ export class SegmentStore {
     const { header, replids, brackets } = await readClosed(file);
     const { lineage } = header;
     await this.#beginLineage(lineage);
-    const before = this.#last?.lineage === lineage.lineage ? this.#last : null;
+    const last = this.#last;
+    const before = last?.lineage === lineage.lineage ? last : null;
     const stored = await storeSegment(
       repository,
       source,
@@ -136,9 +142,21 @@ export class SegmentStore {
     );
     this.#last = stored;
     this.segments++;
-    this.storedBytes += stored.size;
     this.#options.onStored(file.endOffset, lineage.lineage);
     await spool.remove(file);
+    if (last !== null && (before === null || dayOf(before) !== dayOf(stored))) {
+      await this.#closeDays(stored);
+    }
+  }
+
+  /** Best effort: what is derived can be derived again. */
+  async #closeDays({ shard }: SegmentRecord): Promise<void> {
+    const { repository, source } = this.#options;
+    try {
+      await closeDays(repository, source, shard, this.#abort.signal);
+    } catch (error) {
+      if (!isCoded(error) && !this.#abort.signal.aborted) throw error;
+    }
   }
 
   async #beginLineage(record: LineageRecord): Promise<void> {
@@ -157,10 +175,16 @@ export class SegmentStore {
       `${error.message}; the log has a hole from ${file.startOffset} to ${file.endOffset}; ` +
         `the file is kept as ${aside}`,
     );
+    this.#options.onHole();
   }
 
   async #pause(ms: number): Promise<void> {
     this.#retry = new AbortController();
     await delay(ms, undefined, { signal: this.#retry.signal }).catch(() => {});
   }
+}
+
+/** Of the folder that a segment lies in: `2026-11-22`, in UTC. */
+function dayOf({ firstMs }: Pick<SegmentRecord, 'firstMs'>): string {
+  return new Date(firstMs).toISOString().slice(0, 10);
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BackupReport } from '../backup/index.ts';
 import { isCoded } from '../base/index.ts';
-import { type GapRecord, type LineageRecord, newLineageId } from '../repository/index.ts';
-import { type LogLink, type LogStart, openLogLink } from '../sources/index.ts';
+import type { LineageRecord } from '../repository/index.ts';
+import { type LogLink, type LogStart, type NodeChoice, openLogLink } from '../sources/index.ts';
 import { chooseAck } from './acknowledgement.ts';
 import { CaptureNode } from './capture-node.ts';
 import type { CapturePhase, CaptureStatus } from './capture-status.ts';
@@ -10,8 +10,8 @@ import { type ControlFacts, ControlWatch } from './control-watch.ts';
 import { FullBackups } from './full-backups.ts';
 import { LogTail } from './log-tail.ts';
 import { newestBaseMs, type NewestLog, readNewestLog } from './newest-log.ts';
-import { whereOrphanBegins } from './orphan-tail.ts';
 import { SegmentStore } from './segment-store.ts';
+import { ShardHistory } from './shard-history.ts';
 import { type Progress, ShardReport } from './shard-report.ts';
 import type { ShardSetup } from './shard-setup.ts';
 import type { SpoolState } from './spool/settle-file.ts';
@@ -45,15 +45,12 @@ export class ShardCapture {
   readonly #tail: LogTail;
   readonly #report: ShardReport;
   readonly #fulls: FullBackups;
+  readonly #history: ShardHistory;
   #store: SegmentStore | null = null;
   #link: LogLink | null = null;
   #control: ControlWatch | null = null;
   #closing: Closing = null;
   #spoolFailure: Error | null = null;
-  /** The recording before, when it cannot be gone on with. */
-  #before: Pick<GapRecord, 'lineage' | 'endOffset' | 'endMs'> | null = null;
-  #beforeReplid = '';
-  #replids = new Set<string>();
   #durableOffset = 0;
   #storedOffset = 0;
   #isShuttingDown = false;
@@ -66,6 +63,7 @@ export class ShardCapture {
     const { request } = setup;
     const { clock } = request.repository;
     this.#report = new ShardReport(setup);
+    this.#history = new ShardHistory(setup.shard);
     this.#node = new CaptureNode(setup, (text) => this.#report.notice(text));
     this.#spool = new ShardSpool(setup.folder, clock, {
       onClosed: () => this.#store?.wake(),
@@ -84,8 +82,8 @@ export class ShardCapture {
       gate: setup.gate,
       clock,
       everyMs: request.fullEveryMs === undefined ? 86_400_000 : request.fullEveryMs,
-      request: () => this.#node.backupRequest((place) => this.#lineageOf(place)),
-      isBase: (report) => this.#isBase(report),
+      request: () => this.#node.backupRequest((place) => this.#history.lineageOf(place)),
+      isBase: ({ manifest }) => this.#history.holds(manifest),
       onDone: (report, isBase) => this.#onFull(report, isBase),
       onFailed: (error) => {
         this.#report.fullFailure = error.message;
@@ -122,8 +120,11 @@ export class ShardCapture {
       spool: this.#spool,
       last: newest.last,
       onStored: (offset, lineage) => {
-        if (lineage === this.#tail.lineage?.lineage) this.#storedOffset = offset;
+        if (lineage !== this.#tail.lineage?.lineage) return;
+        this.#storedOffset = offset;
+        this.#report.tell(this.#progress());
       },
+      onHole: () => this.#fulls.wantNow(),
       onNotice: (text) => this.#report.notice(text),
     });
     const recovered = await this.#recover();
@@ -135,17 +136,20 @@ export class ShardCapture {
       this.#restore(state);
       this.#storedOffset = newest.state?.offset ?? state.lineage.startOffset;
     } else if (newest.lineage !== null) {
-      const { record, lastOffset, lastMs } = newest.lineage;
-      const endMs = lastMs ?? Date.parse(record.startedAt);
-      this.#before = { lineage: record.lineage, endOffset: lastOffset, endMs };
-      this.#beforeReplid = record.replid;
+      const { record, lastOffset, lastMs, replids } = newest.lineage;
+      this.#history.leave({
+        lineage: record,
+        endOffset: lastOffset,
+        endMs: lastMs ?? Date.parse(record.startedAt),
+        replid: replids.at(-1)?.replid ?? record.replid,
+      });
     }
   }
 
   async #scheduleFulls(lineage: LineageRecord, newest: NewestLog): Promise<void> {
     const { request, source } = this.#setup;
     const log = newest.lineage?.record.lineage === lineage.lineage ? newest.lineage : null;
-    for (const { replid } of log?.replids ?? []) this.#replids.add(replid);
+    for (const { replid } of log?.replids ?? []) this.#history.rename(replid);
     const { repository, signal } = request;
     const baseMs = await newestBaseMs(repository, source.id, lineage, log, signal);
     if (baseMs === null) this.#fulls.wantNow();
@@ -153,7 +157,7 @@ export class ShardCapture {
   }
 
   #restore(state: SpoolState): void {
-    this.#replids.add(state.replid);
+    this.#history.resume(state.lineage, state.replid);
     this.#durableOffset = state.offset;
     this.#tail.restore(state);
     this.#store?.announce(state.lineage);
@@ -191,13 +195,28 @@ export class ShardCapture {
   async #follow(): Promise<Error | null> {
     if (this.#spoolFailure !== null) return this.#spoolFailure;
     await this.#waitForRoom();
-    const { request } = this.#setup;
     this.#phase('connecting', 'Looking for the node to read');
     const node = await this.#node.find();
+    const leave = await this.#enterGate();
+    try {
+      return await this.#followNode(node, leave);
+    } finally {
+      leave();
+    }
+  }
+
+  /** A server that would begin with a dump of everything has to be admitted to. */
+  async #enterGate(): Promise<() => void> {
+    if (this.#tail.resume !== null || !this.#node.isOld) return () => {};
+    this.#phase('connecting', 'Waiting for other full backups');
+    return await this.#setup.gate.enter();
+  }
+
+  async #followNode(node: NodeChoice, leave: () => void): Promise<Error | null> {
+    const { request, captured } = this.#setup;
     this.#phase('connecting', `Connecting to ${this.#node.shown}`);
     const begun = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<Error>();
-    const { captured } = this.#setup;
     const opened = await openLogLink(node.address, {
       resume: this.#tail.resume,
       onStart: (start) => {
@@ -207,11 +226,7 @@ export class ShardCapture {
       onBytes: (buffer, start, end) => this.#onBytes(buffer, start, end),
       ackOffset: () => this.#ackOffset,
       onEnd: (error) => ended.resolve(error),
-      signal: request.signal,
-      ...(captured.tls && { tls: captured.tls }),
-      ...(request.deadlines && { deadlines: request.deadlines }),
-      ...(request.commandNames && { commandNames: request.commandNames }),
-      ...(request.announceEof !== undefined && { announceEof: request.announceEof }),
+      ...this.#node.linkOptions,
     });
     if ('kind' in opened) {
       this.#leaveLineage();
@@ -219,9 +234,10 @@ export class ShardCapture {
     }
     this.#link = opened;
     if (this.#closing !== null) opened.close();
-    if (opened.rdb !== null) {
+    if (opened.rdb === null) leave();
+    else {
       this.#phase('connecting', `Receiving the first dump of ${this.#node.shown}`);
-      this.#fulls.take(opened.rdb, node);
+      this.#fulls.take(opened.rdb, node, leave);
       await Promise.race([begun.promise, ended.promise]);
     }
     this.#control = new ControlWatch(node.address, {
@@ -232,6 +248,7 @@ export class ShardCapture {
     });
     this.#phase('recording', `Recording from ${this.#node.shown}`);
     const error = await ended.promise;
+    if (isCoded(error, 'STREAM_CORRUPT')) this.#report.notice(`ALARM: ${error.message}`);
     return this.#closing === 'full' ? null : (this.#spoolFailure ?? error);
   }
 
@@ -241,62 +258,28 @@ export class ShardCapture {
       if (start.replid !== this.#tail.replid) {
         this.#report.notice(`The history goes on as ${start.replid.slice(0, 8)}: a failover`);
       }
-      this.#replids.add(start.replid);
+      this.#history.rename(start.replid);
       this.#tail.continue(start.replid);
       arrivals.beginLate(arrivals.lastMs);
       return;
     }
     this.#leaveLineage();
-    const { replid, offset, database, snapshotAtMs } = start;
-    const lineage = this.#newLineage(replid, offset);
-    this.#replids = new Set([replid]);
+    const { offset, database, snapshotAtMs } = start;
+    const lineage = this.#history.begin(start, this.#node.identity, this.#now());
     this.#durableOffset = offset;
     this.#storedOffset = offset;
     this.#tail.beginLineage(lineage, database);
-    this.#store?.announce(lineage);
     this.#tail.arrivals.beginLate(snapshotAtMs);
+    this.#store?.announce(lineage);
     this.#fulls.wantNow();
     if (lineage.gap !== null) this.#report.gap(lineage.gap, lineage.lineage);
-    this.#before = null;
-  }
-
-  #newLineage(replid: string, startOffset: number): LineageRecord {
-    const { shard } = this.#setup;
-    const { identity } = this.#node;
-    const before = this.#before;
-    // Ids tell whole seconds, and sort in the order of the lineages.
-    const startedMs = Math.max(this.#now(), before === null ? 0 : nextSecond(before.lineage));
-    return {
-      lineage: newLineageId(startedMs, replid),
-      shard,
-      startedAt: new Date(startedMs).toISOString(),
-      startOffset,
-      replid,
-      server: { family: identity?.family ?? 'unknown', version: identity?.version || null },
-      databases: identity?.databases ?? null,
-      gap: before === null ? null : this.#gapBehind(before, replid),
-    };
-  }
-
-  #gapBehind(before: Pick<GapRecord, 'lineage' | 'endOffset' | 'endMs'>, replid: string): GapRecord {
-    const info = this.#node.identity?.info ?? {};
-    const recorded = { replid: this.#beforeReplid, offset: before.endOffset };
-    const orphanFrom = whereOrphanBegins(info, recorded);
-    const why =
-      orphanFrom !== null
-        ? `The source went back to offset ${orphanFrom} under a new master`
-        : replid === this.#beforeReplid
-          ? 'The source no longer had what came next (its backlog is too small for the break)'
-          : 'Another history answers: the source was restarted, or replaced by a node that did not follow it';
-    return { ...before, why, orphanFrom };
   }
 
   /** What is recorded is not gone on with. */
   #leaveLineage(): void {
     const { lineage, cut, arrivals, replid, resume } = this.#tail;
     if (lineage === null || resume === null) return;
-    this.#before = { lineage: lineage.lineage, endOffset: cut, endMs: arrivals.lastMs };
-    this.#beforeReplid = replid;
+    this.#history.leave({ lineage, endOffset: cut, endMs: arrivals.lastMs, replid });
     this.#tail.stop();
   }
 
@@ -312,19 +295,18 @@ export class ShardCapture {
   /** The disk is behind: the socket waits a little for it. */
   #pause(): void {
     if (this.#pausedAtMs !== null) return;
-    this.#pausedAtMs = this.#now();
+    const beganMs = this.#now();
+    this.#pausedAtMs = beganMs;
     this.#link?.pause();
     const look = (): void => {
-      if (this.#pausedAtMs === null) return;
-      if (this.#spool.pendingBytes < LOW_PENDING_BYTES) {
-        this.#tail.arrivals.beginLate(this.#pausedAtMs);
-        this.#pausedAtMs = null;
-        this.#link?.resume();
-        void this.#control?.poll();
-      } else if (this.#now() - this.#pausedAtMs > LONGEST_PAUSE_MS) {
-        this.#pausedAtMs = null;
-        this.#close('disk');
-      } else setTimeout(look, 20);
+      if (this.#pausedAtMs !== beganMs) return;
+      const isOver = this.#spool.pendingBytes < LOW_PENDING_BYTES;
+      if (!isOver && this.#now() - beganMs < LONGEST_PAUSE_MS) return void setTimeout(look, 20);
+      this.#pausedAtMs = null;
+      if (!isOver) return this.#close('disk');
+      this.#tail.arrivals.beginLate(beganMs);
+      this.#link?.resume();
+      void this.#control?.poll();
     };
     setTimeout(look, 20);
   }
@@ -348,6 +330,7 @@ export class ShardCapture {
     if (lineage !== this.#tail.lineage?.lineage) return;
     this.#durableOffset = offset;
     this.#report.durable(offset, this.#tail.offset);
+    this.#report.tell(this.#progress());
   }
 
   #onFacts(facts: ControlFacts): void {
@@ -364,19 +347,9 @@ export class ShardCapture {
     if (facts.isShuttingDown) this.#answer();
   }
 
-  #lineageOf({ replid, offset }: { replid: string; offset: number }): string | null {
-    const { lineage } = this.#tail;
-    if (lineage === null || !this.#replids.has(replid) || offset < lineage.startOffset) return null;
-    return lineage.lineage;
-  }
-
-  #isBase({ manifest }: BackupReport): boolean {
-    const place = manifest.shards[0]?.replication;
-    return place !== null && place !== undefined && this.#lineageOf(place) !== null;
-  }
-
   #onFull({ id, manifest }: BackupReport, isBase: boolean): void {
     this.#report.full(id, Date.parse(manifest.snapshotAt));
+    this.#report.tell(this.#progress());
     if (isBase) return;
     this.#report.notice(`Backup ${id} is not of the history being recorded; another one follows`);
   }
@@ -480,10 +453,4 @@ function newer(spool: SpoolState | null, stored: SpoolState | null): SpoolState 
     return spool.offset >= stored.offset ? spool : stored;
   }
   return spool.lineage.lineage > stored.lineage.lineage ? spool : stored;
-}
-
-/** Behind the second that a lineage's id tells. */
-function nextSecond(lineage: string): number {
-  const [, y, mo, d, h, m, s] = /^(.{4})(..)(..)t(..)(..)(..)z/.exec(lineage) as RegExpExecArray;
-  return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(m), Number(s)) + 1000;
 }

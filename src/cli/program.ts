@@ -11,12 +11,13 @@ Environment:
   TIDEMARK_REPO              repository, instead of --repo
   TIDEMARK_PASSWORD          password of the server to back up
   TIDEMARK_TARGET_PASSWORD   password of the server to restore to
+  TIDEMARK_FEED_PASSWORD     password that replicas of a feed must give
   NO_COLOR                   no colours
 
 Exit status:
   0 done · 1 failed · 2 wrong usage · 3 a precheck or confirmation refused
   4 finished, but something could not be restored exactly
-  5 there are differences (diff --exit-code) · 130 interrupted
+  5 attention: differences (diff --exit-code), a source not protected (status) · 130 interrupted
 
 Examples:
   tidemark demo

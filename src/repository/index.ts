@@ -1,15 +1,17 @@
 /**
- * Backups at rest. A repository is a set of immutable objects in a storage, version 1 of
- * docs/formats/repository.md: sources, manifests, data files made of blocks. Everything needed to
- * restore is here and readable without Tidemark (`zstd -dc`, jq).
+ * Backups and logs at rest. A repository is a set of immutable objects in a storage, version 1 of
+ * docs/formats/repository.md: sources, manifests, data files and segments of the log made of
+ * blocks. Everything needed to restore is here and readable without Tidemark (`zstd -dc`, jq).
  *
  * Invariants: nothing is ever overwritten; state that changes is a numbered series; a backup exists
  * when, and only when, its manifest does, and the manifest is written after every file it names is
- * durable. What is read is checked (digests, bounds, sums) before anybody sees it. Not here: what
- * the lines inside the blocks mean (src/entries/), and where bytes are kept (src/storage/).
+ * durable; what can be restored follows from the stored objects alone. What is read is checked
+ * (digests, bounds, sums) before anybody sees it. Not here: what the lines inside the blocks mean
+ * (src/entries/), what commands do, and where bytes are kept (src/storage/).
  *
  * Writing: openRepository → ensureSource → BackupWriter.begin → shard().append → commit.
  * Reading: openRepository → findSource → findBackup → readManifest → openDataFile → readBlock.
+ * Log: beginLineage → storeSegment; readShardLogs → restorableRanges, cutAtOrBefore, readLogStream.
  * For worker threads: sealBlock, openBlock, keySlot, slotRange, murmur3 are pure.
  */
 export {
@@ -59,7 +61,7 @@ export {
 export { readReports, type StoredReport, storeReport } from './reports.ts';
 export { closeDays } from './log/close-days.ts';
 export { type LogCut, cutAtOrBefore, stateAt, timeOf, type WantedCut } from './log/cuts.ts';
-export { type LogDay, readDayIndex, writeDayIndex } from './log/day-index.ts';
+export { type LogDay, writeDayIndex } from './log/day-index.ts';
 export { findGaps, type LogGap } from './log/gaps.ts';
 export {
   type LineageLog,

@@ -1,5 +1,8 @@
-import type { RedisAddress } from '../redis/index.ts';
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { type RedisAddress, Secret } from '../redis/index.ts';
 import { Feed, findSandboxServer, Sandbox, type SandboxServer } from '../replay/index.ts';
+import { localAddressToward } from './feed-host.ts';
 import type { MaterialiseProgress } from './materialise.ts';
 import { feedSourceOf } from './plan-feed-source.ts';
 import { inexactCommands, refusedCommands } from './replay-judgement.ts';
@@ -37,8 +40,11 @@ export type FilledSandbox = AsyncDisposable & {
   readonly inexact: readonly string[];
 };
 
+const LOOPBACK = '127.0.0.1';
 const USUAL_DATABASES = 16;
 const PROGRESS_MS = 200;
+/** What even small data may grow by. */
+const GROWTH_BYTES = 64 << 20;
 
 /** Starts a sandbox and feeds it base and log. `materialise` says what is thrown. */
 export async function fillSandbox(request: FillRequest): Promise<FilledSandbox> {
@@ -51,13 +57,15 @@ export async function fillSandbox(request: FillRequest): Promise<FilledSandbox> 
     await feed?.close();
   };
   try {
-    feed = await listen(request, sandbox);
+    const ofBase = new Set<string>();
+    feed = await listen(request, sandbox, (text) => void ofBase.add(text));
     const listening = feed;
     const timer = setInterval(() => showProgress(listening, plan, report), PROGRESS_MS);
     try {
       const { replica, failed } = await sandbox.fill(feed, signal);
       const { family, version } = sandbox.target;
-      const inexact = [...inexactCommands(replica.translation), ...refusedCommands(failed)];
+      const ofLog = [...inexactCommands(replica.translation), ...refusedCommands(failed)];
+      const inexact = [...ofBase, ...ofLog];
       const { address } = sandbox;
       return { address, server: { family, version }, inexact, [Symbol.asyncDispose]: close };
     } finally {
@@ -75,8 +83,7 @@ async function openSandbox({ plan, sandbox, onNotice, signal }: FillRequest): Pr
   const highest = Math.max(0, ...base.databases.map(({ db }) => db));
   const options = {
     databases: Math.max(log.record.databases ?? USUAL_DATABASES, highest + 1),
-    // What the log adds is at most what it says.
-    ...(checksMemory && { expectedBytes: base.totals.rawBytes + streamBytes }),
+    ...(checksMemory && { expectedBytes: expectedBytes(base.totals.rawBytes, streamBytes) }),
     ...(parentFolder !== undefined && { parentFolder }),
     ...(signal && { signal }),
   };
@@ -86,25 +93,47 @@ async function openSandbox({ plan, sandbox, onNotice, signal }: FillRequest): Pr
   return await Sandbox.start(server, options);
 }
 
+/** A log adds at most what it says; a long one says mostly the same again. */
+function expectedBytes(baseBytes: number, streamBytes: number): number {
+  return baseBytes + Math.min(streamBytes, Math.max(baseBytes, GROWTH_BYTES));
+}
+
 function chooseServer({ server }: RewindPlan, sandbox: SandboxSettings): SandboxServer {
   const { server: given, path } = sandbox;
   return findSandboxServer(server, { ...(given !== undefined && { given }), path });
 }
 
-async function listen(request: FillRequest, sandbox: Sandbox): Promise<Feed> {
+async function listen(
+  request: FillRequest,
+  sandbox: Sandbox,
+  onInexact: (text: string) => void,
+): Promise<Feed> {
   const { plan, allowInexact = false, workers, onNotice } = request;
+  const { url } = request.sandbox;
+  const host = url === undefined ? LOOPBACK : await hostToward(url);
   return await Feed.listen({
     source: () =>
       feedSourceOf(plan, {
         allowInexact,
+        onInexact,
         ...(workers !== undefined && { workers }),
         ...(onNotice && { onNotice }),
       }),
     server: sandbox.target,
     recordedFrom: plan.server,
     allowInexact,
+    host,
+    // Others who reach the port shall not have the data.
+    password: new Secret(randomBytes(24).toString('base64url')),
     clock: plan.repository.clock,
   });
+}
+
+/** Where somebody's server finds us. */
+async function hostToward({ host, path }: RedisAddress): Promise<string> {
+  if (path !== null) return LOOPBACK;
+  const { address } = await lookup(host).catch(() => ({ address: host }));
+  return await localAddressToward(address);
 }
 
 function showProgress(feed: Feed, { streamBytes }: RewindPlan, report: FillRequest['report']) {

@@ -6,10 +6,10 @@
  *   plan → materialise → sandbox → an ordinary backup, which every other command reads unchanged
  *   plan → replaceInstance → the target itself is fed, and promoted at the cut
  *
- * Nothing here interprets commands: a real server does (src/replay/). Invariants: a point is between
- * commands and outside MULTI; what is not stored without a hole is refused, never guessed; nothing
- * counts as restored before the server has acknowledged everything and reported no error; what is
- * temporary is removed however a run ends. Formats: docs/formats/segment.md, docs/rewind.md.
+ * Nothing here interprets commands: a real server does (src/replay/). Invariants: a point lies
+ * between commands and outside MULTI; what is not stored without a hole is refused, never guessed;
+ * nothing counts as restored before the server has acknowledged everything and reported no error;
+ * what is temporary is removed however a run ends. Formats: docs/formats/segment.md, docs/rewind.md.
  */
 export { type AofExportReport, type AofExportRequest, exportAof } from './aof/export-aof.ts';
 export {
@@ -54,12 +54,12 @@ export {
   type FeedSourceOptions,
 } from './plan-feed-source.ts';
 export { chooseBase, planRewind } from './plan-rewind.ts';
-export {
-  replaceInstance,
-  type ReplaceProgress,
-  type ReplaceReport,
-  type ReplaceRequest,
-} from './replace/replace-instance.ts';
+export { replaceInstance } from './replace/replace-instance.ts';
+export type {
+  ReplaceProgress,
+  ReplaceReport,
+  ReplaceRequest,
+} from './replace/replace-requests.ts';
 export {
   type InstantSetting,
   type ResolvedInstant,

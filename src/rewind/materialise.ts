@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { backUp } from '../backup/index.ts';
 import { CodedError, isCoded } from '../base/index.ts';
 import type { EntrySelection } from '../entries/index.ts';
@@ -16,6 +14,7 @@ import {
 import { DirectoryStorage } from '../storage/index.ts';
 import { type FilledSandbox, fillSandbox, type SandboxSettings } from './fill-sandbox.ts';
 import type { RewindPlan } from './rewind-point.ts';
+import { createTemporaryFolder } from './temporary-folder.ts';
 
 export type MaterialiseProgress = {
   readonly phase: 'starting' | 'loading' | 'replaying' | 'reading' | 'finishing';
@@ -89,7 +88,7 @@ async function makeInFolder(
   kept: string | undefined,
 ): Promise<MaterialisedState> {
   const { plan, signal } = request;
-  const folder = kept ?? (await makeFolder());
+  const folder = kept ?? (await createTemporaryFolder());
   const remove = async (): Promise<void> => await rm(folder, { recursive: true, force: true });
   try {
     const { clock, writerVersion } = plan.repository;
@@ -102,19 +101,6 @@ async function makeInFolder(
   } catch (error) {
     await remove();
     throw error;
-  }
-}
-
-async function makeFolder(): Promise<string> {
-  try {
-    return await mkdtemp(join(tmpdir(), 'tidemark-instant-'));
-  } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    const message = `Cannot make a temporary folder in '${tmpdir()}': ${code}`;
-    throw new CodedError('STORAGE_FAILED', message, {
-      hint: 'Name a folder that can be written to by TMPDIR',
-      cause: error,
-    });
   }
 }
 

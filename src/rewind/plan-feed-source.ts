@@ -32,6 +32,8 @@ export type FeedSourceOptions = {
   readonly workers?: number;
   readonly onProgress?: (progress: { readonly keys: number; readonly totalKeys: number }) => void;
   readonly onNotice?: (text: string) => void;
+  /** What the base lost on its way, where that is allowed: one sentence, for each replica. */
+  readonly onInexact?: (text: string) => void;
 };
 
 /** A backup, and the stretch of log behind it that leads to a state; null: the backup itself. */
@@ -81,8 +83,12 @@ export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = 
         onProgress: ({ keys }) => options.onProgress?.({ keys, totalKeys: base.totals.keys }),
         ...(options.onNotice && { onNotice: options.onNotice }),
         signal,
+      }).catch((error: unknown) => {
+        // Why the replica is gone says more than that we stopped then.
+        throw signal.aborted ? signal.reason : error;
       });
       checkExact(report, server, options.allowInexact === true);
+      if (report.totals.inexact > 0) options.onInexact?.(inexactBase(report));
     },
     readStream: (signal) => readPieces(repository, source, log, signal),
     startDatabase: log?.startDatabase ?? 0,
@@ -124,6 +130,12 @@ function checkExact(report: ExportReport, server: FedServer, allowInexact: boole
       `it cannot hold ${what}`,
     first === undefined ? {} : { key: first.key },
   );
+}
+
+function inexactBase({ totals, problems }: ExportReport): string {
+  const [first] = problems;
+  const example = first === undefined ? '' : `, such as ${first.key}: ${first.message}`;
+  return `${totals.inexact} keys of the base are not as they were${example}`;
 }
 
 /** As `exportBackup` takes it: the figures of a version without what follows them. */

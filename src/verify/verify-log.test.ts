@@ -5,11 +5,17 @@ import {
   NOON,
   type SampleLog,
   sampleLog,
+  SHARD,
   storeSample,
 } from '../../test/fakes/sample-log.ts';
 import { SegmentTextChecker } from './segment-text-checker.ts';
 import { type LogReport, verifyLog, verifyRepository } from './index.ts';
-import { readBlocks, readSegmentDirectory } from '../repository/index.ts';
+import {
+  readBlocks,
+  readSegmentDirectory,
+  readShardLogs,
+  writeDayIndex,
+} from '../repository/index.ts';
 
 const RAW = [
   command('SET', 'a', '1'),
@@ -83,6 +89,16 @@ describe('verifyLog', () => {
     assert.ok(codes(found).includes('segment-missing'));
     log.storage.objects.delete(middle.name);
   });
+});
+
+test('verifyLog finds an index of a day that says other things than its segments', async () => {
+  const { log } = await storeTwo();
+  const { repository, source, lineage } = log;
+  const [{ lineages }] = await readShardLogs(repository, source);
+  const day = { shard: SHARD, lineage: lineage.lineage, day: '2026-11-22' };
+  const [first, second] = lineages[0].segments;
+  await writeDayIndex(repository, source, day, [{ ...first, commands: 77 }, second]);
+  assert.deepEqual(codes(await verifyLog(repository, source)), ['log-index-corrupt']);
 });
 
 test('SegmentTextChecker finds text that is annotated otherwise', async () => {

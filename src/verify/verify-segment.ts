@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { CodedError, isCoded } from '../base/index.ts';
 import {
   checkSegmentStart,
@@ -24,6 +25,11 @@ export async function verifySegment(check: SegmentCheck, segment: SegmentRecord)
   try {
     await checkSegmentStart(repository, source, object, size, signal);
     const directory = await readSegmentDirectory(repository, source, object, size, signal);
+    const { blocks: _blocks, times: _times, brackets: _brackets, ...record } = directory;
+    if (!isDeepStrictEqual(record, segment)) {
+      const message = `The index of its day says other things of '${object}' than it does itself`;
+      report({ code: 'log-index-corrupt', object, message });
+    }
     const checker = new SegmentTextChecker(directory);
     const hash = createHash('sha256');
     const blocks = readBlocks(repository, directory, directory.blocks, signal);

@@ -31,20 +31,15 @@ const sends =
   };
 
 describe('a drill', () => {
-  for (const [fixture, name] of [
-    ['redis-7.0.15', 'redis-7.0'],
-    ['redis-8.0.2', 'redis-8.0'],
-    ['valkey-9.1.2', 'valkey-9'],
-  ] as const) {
-    test(`proves the backup of ${fixture} by its own entries`, async (t) => {
-      if (findServer(name) === undefined) return notRun(t, name, whyMissing(name));
-      const report = await runDrill(await backupDrill(fixture, name));
-      assert.equal(report.outcome, 'equal', JSON.stringify(report));
-      assert.equal(report.proof, 'backup-entries');
-      assert.ok((report.keys?.equal ?? 0) > 200);
-      assert.ok((report.functions?.compared ?? 0) > 0);
-    });
-  }
+  test('proves a backup by its own entries', async (t) => {
+    const name = 'valkey-9';
+    if (findServer(name) === undefined) return notRun(t, name, whyMissing(name));
+    const report = await runDrill(await backupDrill('valkey-9.1.2', name));
+    assert.equal(report.outcome, 'equal', JSON.stringify(report));
+    assert.equal(report.proof, 'backup-entries');
+    assert.ok((report.keys?.equal ?? 0) > 200);
+    assert.ok((report.functions?.compared ?? 0) > 0);
+  });
 
   test('proves an instant by two ways to it', async (t) => {
     if (isMissing) return notRun(t, SERVER, whyMissing(SERVER));

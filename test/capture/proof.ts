@@ -61,7 +61,12 @@ export async function offsetOf(pipe: RespPipe): Promise<number> {
 }
 
 /** Writes of several kinds, databases and sizes; resolves when they are answered. */
-export async function writeSome(pipe: RespPipe, count: number, seed = 1): Promise<void> {
+export async function writeSome(
+  pipe: RespPipe,
+  count: number,
+  seed = 1,
+  expiring = true,
+): Promise<void> {
   for (let i = 0; i < count; i++) {
     const n = seed * 100_000 + i;
     if (i % 50 === 0) pipe.pipe('SELECT', n % 16);
@@ -71,7 +76,8 @@ export async function writeSome(pipe: RespPipe, count: number, seed = 1): Promis
       pipe.pipe('RPUSH', `list:${n % 5}`, `\r\n*3\r\n$3\r\nSET${n}`);
       pipe.pipe('EXEC');
     } else if (i % 97 === 0) pipe.pipe('SET', `big:${n}`, Buffer.alloc(20_000, n & 255));
-    else pipe.pipe('SET', `key:${n}`, `value ${n}`, 'PX', 1000 + (n % 1000));
+    else if (expiring) pipe.pipe('SET', `key:${n}`, `value ${n}`, 'PX', 1000 + (n % 1000));
+    else pipe.pipe('SET', `key:${n}`, `value ${n}`);
   }
   await pipe.done();
 }

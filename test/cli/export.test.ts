@@ -131,7 +131,7 @@ describe('tidemark export', () => {
       [/--conflict with --format rdb/, '--format', 'rdb', '--conflict', 'skip'],
       [/Cannot write for 'redis-1'/, '--format', 'rdb', '--for', 'redis-1'],
       [/databases 0 and 3 into one/, '--format', 'rdb', '--map-db', '3:0'],
-      [/format/, '--format', 'aof'],
+      [/format/, '--format', 'xml'],
     ];
     for (const [message, ...args] of refusals) {
       const ran = await run(env, ...args, '--out', path('x'));

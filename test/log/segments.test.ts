@@ -105,6 +105,9 @@ describe('a plain redis-server', () => {
         manifest.push(`file ${i + 1}.aof seq ${i + 1} type i`);
       }
       writeFileSync(join(aof, 'appendonly.aof.manifest'), `${manifest.join('\n')}\n`);
+      const tool = binary.runTool('check-aof', [join(aof, 'appendonly.aof.manifest')]);
+      const said = execFileSync(tool.file, tool.args, { encoding: 'utf8', cwd: dir });
+      assert.match(said, /All AOF files and manifest are valid/);
       await using running = await startServer(binary, { dir, config: { appendonly: 'yes' } });
       const found = withoutClientTraces(await readLive(running.url));
       const expected = withoutClientTraces(unexpired(truth.afterStream, Date.now()));

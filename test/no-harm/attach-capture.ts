@@ -9,7 +9,7 @@ import { DirectoryStorage } from '../../src/storage/index.ts';
 import { until } from '../support/sentinel.ts';
 import type { Attach } from './scenes.ts';
 
-/** A real capture of a server (`auto`: of its replica), ready when it records and has its first full backup. */
+/** A real capture, ready when it records and has its first full backup; `auto`: of a replica. */
 export function captureWith(ack: AckMode, from: NodePreference = 'master'): Attach {
   return async (server) => {
     const folder = mkdtempSync(join(tmpdir(), 'tidemark-no-harm-'));

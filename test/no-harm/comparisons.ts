@@ -104,7 +104,8 @@ async function compareMinReplicas(binary: ServerBinary): Promise<string> {
     const findings = await precheck(binary, { 'min-replicas-to-write': '1' });
     assert.equal(findings.get('capture.min-replicas')?.level, 'error');
   }
-  return `refused without and beside a captured replica; captured master: ${onMaster ? 'refused' : 'accepted, as precheck said'}`;
+  const captured = onMaster ? 'refused' : 'accepted, as precheck said';
+  return `refused without and beside a captured replica; captured master: ${captured}`;
 }
 
 async function compareSentinel(binary: ServerBinary, from: NodePreference): Promise<string> {

@@ -224,6 +224,16 @@ test('a feed: what one server is enough for', async (t) => {
     assert.equal(sources, 2);
     assert.deepEqual(events.toSorted(), ['attached', 'attached', 'fed', 'fed']);
     assert.ok(feed.progress.every(({ phase }) => phase === 'fed'));
+
+    // One that comes back gets everything anew.
+    const connection = await ask(t, two);
+    await connection.command(['REPLICAOF', 'NO', 'ONE']);
+    await until(() => events.includes('left'));
+    await connection.command(['SET', 'own', '1']);
+    await connection.command(['REPLICAOF', host, port]);
+    await feed.fed();
+    assert.equal(await connection.command(['EXISTS', 'own', 'base']), 1);
+    assert.equal(sources, 3);
   });
 
   await t.test('names a command that the server does not know before it sends it', async (t) => {
@@ -334,6 +344,44 @@ test('a feed: what one server is enough for', async (t) => {
     await assert.rejects(Sandbox.attach(theirs.address), (error) => {
       return isCoded(error, 'SANDBOX_UNAVAILABLE') && error.message.includes('it has keys');
     });
+  });
+});
+
+test('a source newer than the sandbox: nothing is skipped in silence', async (t) => {
+  const [older, newer] = ['redis-7.0', 'redis-8.0'] as const;
+  for (const name of [older, newer]) {
+    if (findServer(name) === undefined) return notRun(t, name, whyMissing(name));
+  }
+  const nothing = async (): Promise<void> => {};
+  // A base that both can read, as a repository would write it.
+  const empty = await Recording.begin(t, older, nothing);
+  const recording = await Recording.begin(t, newer, nothing);
+  await recording.run(
+    ['HSET', 'h', 'f', 'v'],
+    ['HEXPIRE', 'h', 1000, 'FIELDS', 1, 'f'],
+    ['HSETEX', 'h', 'EX', 1000, 'FIELDS', 1, 'g', 'w'],
+  );
+  await recording.end();
+  const base = empty.source();
+  const source = () => ({
+    ...recording.source(),
+    writeBase: (...all: Parameters<typeof base.writeBase>) => base.writeBase(...all),
+  });
+  const recordedFrom = { family: 'redis', version: '8.0.2' };
+
+  const told = await startSandbox(t, older);
+  const careful = await listen(t, { source, server: told.target, recordedFrom });
+  await assert.rejects(told.fill(careful), (error) => {
+    return isCoded(error, 'REPLAY_INEXACT') && error.message.includes('HPEXPIREAT');
+  });
+
+  // The same with a feed that does not know what the server knows.
+  const untold = await startSandbox(t, older);
+  const { family, version } = untold.target;
+  const blind = await listen(t, { source, server: { family, version }, recordedFrom });
+  await assert.rejects(untold.fill(blind), (error) => {
+    const names = ['HPEXPIREAT', 'HSETEX'];
+    return isCoded(error, 'REPLAY_INEXACT') && names.every((name) => error.message.includes(name));
   });
 });
 

@@ -30,6 +30,7 @@ async function tell(t: TestContext): Promise<Story> {
   for (let i = 0; i < 200; i++) pipe.pipe('SET', `user:${i}`, `value ${i}`);
   pipe.pipe('HSET', 'cart:1', 'apple', '2', 'pear', '3');
   pipe.pipe('FUNCTION', 'LOAD', "#!lua name=shop\nredis.register_function('f', function() end)");
+  pipe.pipe('SET', 'based', 'in the backup', 'PX', '1000');
   await pipe.done();
   await recorded.backUp();
   pipe.pipe('HINCRBY', 'cart:1', 'apple', '5');
@@ -43,7 +44,7 @@ async function tell(t: TestContext): Promise<Story> {
   pipe.pipe('DEL', 'brief');
   pipe.pipe('SELECT', '0');
   pipe.pipe('SET', 'lasting', 'stays', 'PX', '600000');
-  pipe.pipe('DEL', 'user:7');
+  pipe.pipe('DEL', 'user:7', 'based');
   await recorded.settle();
   await nextMillisecond();
   const before = { at: new Date(await nextMillisecond()).toISOString(), digest: '' };
@@ -86,11 +87,14 @@ describe('an instant of the log', () => {
     });
 
     await t.test('cat shows also what has expired since, as it was recorded', async () => {
-      const args = ['cat', '--at', alive, '--db', '3', ...with_];
+      const args = ['cat', '--at', alive, '--match', 'b*', '--match', 'orders', ...with_];
       const { status, stdout, stderr } = await tidemark(args, { env });
       assert.equal(status, 0, stderr);
       const found = lines(stdout).map((line) => JSON.parse(line));
-      assert.deepEqual(found.map(({ key }) => key).sort(), ['brief', 'orders']);
+      assert.deepEqual(
+        found.map(({ key }) => String(key)).sort((a, b) => (a < b ? -1 : 1)),
+        ['based', 'brief', 'orders'],
+      );
       assert.ok(found.find(({ key }) => key === 'brief').expireAt > Date.parse(alive));
     });
 
@@ -147,6 +151,18 @@ describe('an instant of the log', () => {
         assert.equal(unchanged + expired, selected);
       },
     );
+
+    await t.test('restore --ttl remaining counts from the instant', async () => {
+      const { target, pipe } = await startTarget(t);
+      const which = ['--at', alive, '--key', 'based', '--key', 'brief'];
+      const args = ['restore', ...which, '--ttl', 'remaining', '--to', target.url, ...with_];
+      const { status, document, stderr } = await tidemarkJson(args, { env });
+      assert.equal(status, 0, stderr);
+      const { totals } = document as { totals: Record<string, number> };
+      assert.deepEqual([totals['restored'], totals['expired']], [2, 0]);
+      const left = Number(await pipe.call('PTTL', 'based'));
+      assert.ok(left === -2 || (left > 0 && left <= 1000), `${left}`);
+    });
 
     await t.test('refuses what cannot be reached, and contradictions', async () => {
       const late = await tidemark(['cat', '--at', '-0s', ...with_], { env });

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { CodedError, isCoded, RunControl } from '../../src/base/index.ts';
+import { parseAddress } from '../../src/redis/index.ts';
+import {
+  feedPartsOf,
+  planRewind,
+  readHistory,
+  replaceInstance,
+  type ReplaceRequest,
+  resolveInstant,
+  type WantedInstant,
+} from '../../src/rewind/index.ts';
 import { tidemark, tidemarkJson } from '../cli/run-tidemark.ts';
 import { RespPipe } from '../support/resp-pipe.ts';
 import { type RunningServer, type StartOptions, startServer } from '../support/servers.ts';
@@ -56,7 +67,11 @@ describe('restore --replace-instance', () => {
     const target = await startTarget(t, { config: { 'replica-read-only': 'no' } });
     const { pipe } = target;
     await pipe.call('SET', 'old', 'data');
-    await pipe.call('FUNCTION', 'LOAD', '#!lua name=old\nredis.register_function("o", print)');
+    await pipe.call(
+      'FUNCTION',
+      'LOAD',
+      '#!lua name=old\nredis.register_function("o", function() end)',
+    );
     const old = String(await pipe.call('DEBUG', 'DIGEST'));
 
     const args = replacing(target, '--before', 'last:FLUSHALL');
@@ -131,17 +146,91 @@ describe('restore --replace-instance', () => {
 
   test('leaves a target alone that cannot reach us', async (t) => {
     const recorded = await record(t);
-    const { env } = recorded;
-    // A server that speaks TLS to its masters never comes as far as asking for data.
     const target = await startTarget(t);
     await target.pipe.call('SET', 'old', 'data');
-    const args = ['--before', 'last:FLUSHALL', '--no-undo', '--feed-host', '127.0.0.9'];
-    // Nothing is there to answer: we listen everywhere, but on another port than the target tries.
-    const { status, stderr } = await tidemark(replacing(target, ...args, '--feed-port', '1'), {
-      env,
-    });
-    assert.equal(status, 3, stderr);
+    const request = await requestOf(recorded, target);
+    // No network of anybody's, so that connecting fails at once.
+    const unreachable = { ...request, feedHost: '240.0.0.1', reachMs: 1000 };
+    await assert.rejects(replaceInstance(unreachable), { code: 'FEED_REFUSED' });
     assert.equal(await role(target.pipe), 'master');
     assert.equal(String(await target.pipe.call('GET', 'old')), 'data');
   });
+
+  test('refuses what the target cannot replay while it still has its data', async (t) => {
+    const recorded = await RecordedSource.start(t);
+    await recorded.backUp();
+    await recorded.pipe.call('FUNCTION', 'FLUSH');
+    await recorded.pipe.call('SELECT', '12');
+    await recorded.pipe.call('SET', 'far', 'away');
+    await recorded.store();
+    const target = await startTarget(t, { config: { databases: '4' } });
+    await target.pipe.call('SET', 'old', 'data');
+    const wanted = { kind: 'at', text: 'latest' } as const;
+    const request = await requestOf(recorded, target, wanted);
+    await assert.rejects(replaceInstance(request), { code: 'REPLAY_INEXACT', message: /12/ });
+    assert.equal(await role(target.pipe), 'master');
+    assert.equal(String(await target.pipe.call('GET', 'old')), 'data');
+  });
+
+  test('leaves a target that is half done read-only, and goes on from there', async (t) => {
+    const recorded = await record(t);
+    const target = await startTarget(t);
+    const { pipe } = target;
+    await pipe.call('SET', 'old', 'data');
+    const request = await requestOf(recorded, target);
+    const stop = new AbortController();
+    const interrupted = replaceInstance({
+      ...request,
+      control: new RunControl({ bytesPerSecond: 500 }),
+      onProgress: ({ phase, bytes }) => {
+        if (phase === 'loading' && bytes > 0) stop.abort(new CodedError('INTERRUPTED', 'stop'));
+      },
+      signal: stop.signal,
+    });
+    await assert.rejects(interrupted, { code: 'INTERRUPTED', message: /read-only|stop/ });
+    assert.equal(await role(pipe), 'slave');
+    assert.match(String(await pipe.call('SET', 'x', '1').catch(String)), /READONLY/);
+    const report = await replaceInstance(request);
+    assert.equal(String(await pipe.call('DEBUG', 'DIGEST')), recorded.digest);
+    assert.match(report.notices.join(' '), /failed before/);
+    assert.equal(await role(pipe), 'master');
+  });
+
+  test('fails when the target dies in the middle', async (t) => {
+    const recorded = await record(t);
+    const target = await startTarget(t);
+    const request = await requestOf(recorded, target);
+    let killed: Promise<void> | undefined;
+    const failing = replaceInstance({
+      ...request,
+      control: new RunControl({ bytesPerSecond: 500 }),
+      onProgress: ({ phase, bytes }) => {
+        if (phase === 'loading' && bytes > 0) killed ??= target.server.kill();
+      },
+    });
+    await assert.rejects(failing, (error: unknown) => {
+      assert.ok(isCoded(error, 'FEED_LOST', 'TARGET_LOST'), String(error));
+      assert.match(error.message, /cannot be told what to be/);
+      return true;
+    });
+    await killed;
+  });
 });
+
+/** As the command line would ask, without an undo point. */
+async function requestOf(
+  recorded: RecordedSource,
+  { server }: Target,
+  wanted: WantedInstant = { kind: 'before', text: 'last:FLUSHALL' },
+): Promise<ReplaceRequest> {
+  const history = await readHistory(recorded.repository, recorded.source);
+  const { point } = await resolveInstant(history, wanted, { nowMs: Date.now() });
+  const plan = await planRewind(history, point);
+  return {
+    parts: feedPartsOf(plan),
+    server: plan.server,
+    atMs: point.atMs,
+    target: parseAddress(server.url),
+    undo: null,
+  };
+}

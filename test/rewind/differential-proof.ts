@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ServerName, startServer } from '../support/servers.ts';
-import { captureWorkload, type WorkloadPlan } from './captured-workload.ts';
+import { type RunningServer, type ServerName, startServer } from '../support/servers.ts';
+import {
+  type CapturedWorkload,
+  withCapturedWorkload,
+  type WorkloadPlan,
+} from './captured-workload.ts';
 import { type Way, WAYS, type WayName, waysOf } from './rewind-ways.ts';
 
 export type DifferentialPlan = WorkloadPlan & {
@@ -25,9 +29,15 @@ export type Compared = {
 export async function proveInstants(name: ServerName, plan: DifferentialPlan): Promise<Compared> {
   await using source = await startServer(name);
   await using target = await startServer(name);
-  const captured = await captureWorkload(source, plan);
-  const { truths, commands, failed, status } = captured;
-  assert.deepEqual(status.gaps, []);
+  return await withCapturedWorkload(source, plan, (captured) => compare(captured, plan, target));
+}
+
+async function compare(
+  captured: CapturedWorkload,
+  plan: DifferentialPlan,
+  target: RunningServer,
+): Promise<Compared> {
+  const { truths, commands, failed } = captured;
   const ways: Record<string, number> = {};
   let keys = 0;
   for (const [instant, truth] of truths.entries()) {
@@ -35,11 +45,8 @@ export async function proveInstants(name: ServerName, plan: DifferentialPlan): P
       const go: Way | undefined = waysOf(target)[way];
       if (go === undefined) continue;
       const differences = await go({ logged: captured, truth, target });
-      assert.deepEqual(
-        differences,
-        [],
-        `${name}, seed ${plan.seed}, instant ${instant}, ${way}: ${differences.length} differences`,
-      );
+      const where = `${target.binary.name}, seed ${plan.seed}, instant ${instant}, ${way}`;
+      assert.deepEqual(differences, [], where);
       ways[way] = (ways[way] ?? 0) + 1;
       keys += truth.model.keys.size;
     }

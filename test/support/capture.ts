@@ -9,7 +9,11 @@ import {
   runCapture,
 } from '../../src/capture/index.ts';
 import { parseAddress } from '../../src/redis/index.ts';
-import { openRepository, type Repository, type RepositoryOptions } from '../../src/repository/index.ts';
+import {
+  openRepository,
+  type Repository,
+  type RepositoryOptions,
+} from '../../src/repository/index.ts';
 import { DirectoryStorage, type Storage } from '../../src/storage/index.ts';
 import { Tidemark } from '../cli/run-tidemark.ts';
 
@@ -221,7 +225,9 @@ export class CaptureProcess extends Watched {
     const named = list.length === 1 ? ['--source', 'it'] : [];
     const state = { XDG_STATE_HOME: join(place.folder, 'state') };
     return new CaptureProcess(
-      new Tidemark(['capture', ...list, ...words, ...named, ...args], { env: { ...state, ...env } }),
+      new Tidemark(['capture', ...list, ...words, ...named, ...args], {
+        env: { ...state, ...env },
+      }),
     );
   }
 

@@ -10,8 +10,6 @@ export type ClosedContents = {
   readonly header: SpoolHeader;
   readonly replids: readonly ReplicationId[];
   readonly brackets: readonly ArrivalTime[];
-  /** Arrival of its first byte. */
-  readonly firstMs: number;
 };
 
 /** Everything about a closed file but its bytes. SPOOL_CORRUPT when it is not what was closed. */
@@ -20,7 +18,6 @@ export async function readClosed(file: ClosedFile): Promise<ClosedContents> {
   const { header } = reader;
   const replids = [{ offset: header.startOffset, replid: header.replid }];
   const brackets: ArrivalTime[] = [];
-  let firstMs = 0;
   let offset = header.startOffset;
   try {
     for (let record = await reader.next(); record !== null; record = await reader.next()) {
@@ -29,7 +26,6 @@ export async function readClosed(file: ClosedFile): Promise<ClosedContents> {
       } else if (record.type === RECORD.bracket) {
         brackets.push({ offset: record.offset, ms: record.atMs });
       } else if (record.type === RECORD.data) {
-        if (firstMs === 0) firstMs = record.atMs;
         offset = record.offset + record.size;
       }
     }
@@ -38,7 +34,7 @@ export async function readClosed(file: ClosedFile): Promise<ClosedContents> {
   }
   if (offset !== file.endOffset) throw damaged(file, offset);
   const within = brackets.filter((pair) => pair.offset >= header.startOffset);
-  return { header, replids, brackets: rising(within, file.endOffset), firstMs };
+  return { header, replids, brackets: rising(within, file.endOffset) };
 }
 
 /** The bytes of a closed file, in order. Each piece is valid until the next is asked for. */

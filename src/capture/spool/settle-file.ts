@@ -19,8 +19,6 @@ export type SpoolState = {
 
 export type FileEnd = SpoolState & {
   readonly startOffset: number;
-  /** Arrival of its first byte. */
-  readonly firstMs: number;
 };
 
 type Scan = {
@@ -39,13 +37,13 @@ type Scan = {
  */
 export async function settleFile(path: string): Promise<FileEnd> {
   const scan = await scanFile(path);
-  if (!scan.isChanged) return scan.end;
   const file = await open(path, 'r+');
   try {
     if (scan.rewrite !== null) {
       await file.write(scan.rewrite.bytes, 0, RECORD_BYTES, scan.rewrite.position);
     }
-    await file.truncate(scan.keepBytes);
+    if (scan.isChanged) await file.truncate(scan.keepBytes);
+    // A process that died may have written what the disk has not taken yet.
     await file.datasync();
   } finally {
     await file.close();
@@ -70,7 +68,6 @@ async function scanFile(path: string): Promise<Scan> {
   const { header } = reader;
   const scanner = new StreamScanner({ offset: header.startOffset, database: header.database });
   let { replid, lastMs } = header;
-  let firstMs = 0;
   let keepBytes = reader.end;
   let rewrite: Scan['rewrite'] = null;
   let atCutMs = lastMs;
@@ -80,7 +77,6 @@ async function scanFile(path: string): Promise<Scan> {
       if (record.type === RECORD.replid) replid = record.payload.toString('latin1');
       if (record.type === RECORD.data) {
         if (record.offset !== scanner.offset) break;
-        if (firstMs === 0) firstMs = record.atMs;
         lastMs = record.atMs;
         if (!isReadable(scanner, record.payload)) break;
         if (scanner.cut > record.offset && scanner.cut < scanner.offset) {
@@ -105,7 +101,6 @@ async function scanFile(path: string): Promise<Scan> {
   const end = {
     lineage: header.lineage,
     startOffset: header.startOffset,
-    firstMs,
     replid: atCutReplid,
     offset: scanner.cut,
     database: scanner.cutDatabase,
@@ -142,4 +137,3 @@ function shorten(record: DataRecord, cut: number): NonNullable<Scan['rewrite']> 
   writeRecordHead(bytes, 0, { type, size, offset, atMs, sinceMs });
   return { position, bytes };
 }
-

@@ -2,7 +2,13 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, type Clock, isCoded } from '../../base/index.ts';
 import { spoolError } from './spool-error.ts';
-import { closeFile, type FileEnd, readFileEnd, settleFile, type SpoolState } from './settle-file.ts';
+import {
+  closeFile,
+  type FileEnd,
+  readFileEnd,
+  settleFile,
+  type SpoolState,
+} from './settle-file.ts';
 import type { SpoolHeader } from './spool-header.ts';
 import { closedName, SPOOL_FILE } from './spool-names.ts';
 import { SpoolReader } from './spool-reader.ts';
@@ -42,6 +48,7 @@ export class ShardSpool {
   readonly #clock: Clock;
   readonly #events: SpoolEvents;
   #closed: readonly ClosedFile[] = [];
+  #closedBytes = 0;
   /** Removed since the process began: a listing made before may still have them. */
   readonly #gone = new Set<string>();
   #writer: SpoolWriter | null = null;
@@ -63,8 +70,7 @@ export class ShardSpool {
 
   /** On the disk and on the way there. */
   get bytes(): number {
-    const waiting = this.#closed.reduce((sum, file) => sum + file.bytes, 0);
-    return waiting + (this.#writer?.bytes ?? 0);
+    return this.#closedBytes + (this.#writer?.bytes ?? 0);
   }
 
   /** Received and not yet handed to the disk. */
@@ -88,7 +94,7 @@ export class ShardSpool {
         if (file !== null) found.push(file);
       }
       // Files are stored and removed meanwhile.
-      this.#closed = found.filter(({ path }) => !this.#gone.has(path));
+      this.#setClosed(found.filter(({ path }) => !this.#gone.has(path)));
       const newest = this.#closed.at(-1);
       if (this.#lastEnd === null && newest !== undefined) {
         this.#lastEnd = await readFileEnd(newest.path);
@@ -130,7 +136,7 @@ export class ShardSpool {
   begin(header: SpoolHeader): void {
     this.#writer ??= new SpoolWriter(this.folder, this.#clock, {
       onClosed: (file) => {
-        this.#closed = [...this.#closed, file];
+        this.#setClosed([...this.#closed, file]);
         this.#events.onClosed();
       },
       onDurable: (offset, lineage) => {
@@ -158,7 +164,12 @@ export class ShardSpool {
   async remove(file: ClosedFile): Promise<void> {
     this.#gone.add(file.path);
     await rm(file.path, { force: true });
-    this.#closed = this.#closed.filter(({ path }) => path !== file.path);
+    this.#setClosed(this.#closed.filter(({ path }) => path !== file.path));
+  }
+
+  #setClosed(files: readonly ClosedFile[]): void {
+    this.#closed = files;
+    this.#closedBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** There is a newer file now that says where to go on. */
@@ -178,11 +189,7 @@ export class ShardSpool {
     return await describeClosed(path, Number(sequence), Number(end));
   }
 
-  async #recoverOpen(
-    path: string,
-    sequence: number,
-    isLast: boolean,
-  ): Promise<ClosedFile | null> {
+  async #recoverOpen(path: string, sequence: number, isLast: boolean): Promise<ClosedFile | null> {
     const settled = await this.#settle(path);
     if (settled === null) return null;
     this.#lastEnd = settled;

@@ -60,8 +60,7 @@ export class SpoolWriter {
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #syncedAtMs = 0;
-  #wantsSync = false;
-  #waiters: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
   #failure: Error | null = null;
   #isShut = false;
 
@@ -121,7 +120,6 @@ export class SpoolWriter {
     if (this.#failure !== null || this.#isShut) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiters.push(resolve);
-    this.#wantsSync = true;
     this.#schedule(0);
     await promise;
   }
@@ -152,13 +150,22 @@ export class SpoolWriter {
 
   /** Works until nothing is to do; what arrives meanwhile is done in the next round. */
   async #run(): Promise<void> {
+    let waiters: (() => void)[] = [];
     try {
       do {
+        // Who asks from here on has bytes that come in the next round.
+        waiters = this.#waiters.splice(0);
         this.#takeArena();
         for (const step of this.#steps.splice(0)) await this.#do(step);
-        await this.#syncIfDue();
-      } while (this.#steps.length > 0 || this.#wantsSync || this.#arena.bytes >= GATHER_BYTES);
+        await this.#syncIfDue(waiters.length > 0);
+        for (const wake of waiters.splice(0)) wake();
+      } while (
+        this.#steps.length > 0 ||
+        this.#waiters.length > 0 ||
+        this.#arena.bytes >= GATHER_BYTES
+      );
     } catch (error) {
+      this.#waiters.push(...waiters);
       this.#fail(spoolError('Cannot write to the spool', error));
     }
     this.#running = null;
@@ -214,18 +221,14 @@ export class SpoolWriter {
     return { handle, path, sequence, header, bytes: head.length };
   }
 
-  async #syncIfDue(): Promise<void> {
+  async #syncIfDue(isWanted: boolean): Promise<void> {
     const now = this.#clock.monotonic();
-    const isDue = now - this.#syncedAtMs >= SYNC_MS;
-    if (!this.#wantsSync && !isDue) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    this.#wantsSync = false;
+    if (!isWanted && now - this.#syncedAtMs < SYNC_MS) return;
     const offset = this.#writtenOffset;
-    if (offset > this.durableOffset || waiters.length > 0) await this.#file?.handle.datasync();
+    const isNews = offset > this.durableOffset;
+    if (isNews) await this.#file?.handle.datasync();
     this.#syncedAtMs = this.#clock.monotonic();
-    this.#setDurable(offset);
-    for (const wake of waiters) wake();
+    if (isNews) this.#setDurable(offset);
   }
 
   #setDurable(offset: number): void {

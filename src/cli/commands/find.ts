@@ -9,7 +9,7 @@ import { parseCount } from '../options/amounts.ts';
 import { defined } from '../options/defined.ts';
 import { addInstantOptions, addSandboxOptions, instantOf } from '../options/instant-option.ts';
 import { pointDocument } from '../options/instant-text.ts';
-import { parseInstant } from '../options/instants.ts';
+import { readTime } from '../options/time-option.ts';
 import { openRepo } from '../options/repository-option.ts';
 import { parseDatabases, parseText } from '../options/selection-options.ts';
 import type { StateOptions } from '../options/state-option.ts';
@@ -185,8 +185,8 @@ function windowOf({ terminal }: Invocation, { since, until, db }: FindOptions) {
   const now = terminal.clock.now();
   return defined({
     databases: db,
-    sinceMs: since === undefined ? undefined : parseInstant(since, now),
-    untilMs: until === undefined ? undefined : parseInstant(until, now),
+    sinceMs: since === undefined ? undefined : readTime(since, now),
+    untilMs: until === undefined ? undefined : readTime(until, now),
   });
 }
 

@@ -6,7 +6,7 @@ import { type Invocation, startMeter } from '../invocation.ts';
 import { type ControlOptions } from '../options/control-option.ts';
 import { defined } from '../options/defined.ts';
 import { sandboxOf } from '../options/instant-option.ts';
-import { parseInstant } from '../options/instants.ts';
+import { readTime } from '../options/time-option.ts';
 import { openRepo } from '../options/repository-option.ts';
 import { type SelectionOptions, selectionOf } from '../options/selection-options.ts';
 import { formatAmount, formatBytes } from '../output/format.ts';
@@ -134,5 +134,5 @@ function aofFacts({ aof }: AofImportReport): [string, string | null][] {
 function secondsOf(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{9,12}$/.test(text)) return Number(text);
-  return Math.floor(parseInstant(text, nowMs) / 1000);
+  return Math.floor(readTime(text, nowMs) / 1000);
 }

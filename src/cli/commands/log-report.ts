@@ -17,7 +17,7 @@ import {
 } from '../output/format.ts';
 
 /** So many arguments of one command are shown to people. */
-const SHOWN_ARGUMENTS = 12;
+const SHOWN_ARGUMENTS = 16;
 const SHOWN_BYTES = 100;
 
 /** Formats what a search finds, line by line; members of one transaction stand together. */

@@ -49,7 +49,7 @@ export async function openForRestore(
   };
   try {
     const chosen = await openState(invocation, place, options, { selection, into });
-    const origin = { instant: true, sourceId: place.source.id };
+    const origin = { instant: chosen.name, sourceId: place.source.id };
     return { chosen, task: { task }, origin, end };
   } catch (error) {
     await end();

@@ -219,7 +219,7 @@ async function runResume(
   const { record, connection, repo } = task;
   const there: Invocation = { ...invocation, repo };
   const { instant, sourceId } = record.origin;
-  const isInstant = instant === true;
+  const isInstant = instant !== undefined;
   const request: ResumeRequest = {
     state,
     task: record.task,

@@ -1,11 +1,13 @@
 import { CodedError } from '../../base/index.ts';
 import type { CaptureStatus } from '../../capture/index.ts';
-import type {
-  LogGap,
-  Manifest,
-  RestorableRange,
-  ShardLog,
-  StoredReport,
+import {
+  baseOffset,
+  type LineageLog,
+  type LogGap,
+  type Manifest,
+  type RestorableRange,
+  type ShardLog,
+  type StoredReport,
 } from '../../repository/index.ts';
 import { formatDuration } from '../output/format.ts';
 import type { ListedBackup } from './listed-backups.ts';
@@ -74,9 +76,9 @@ export function judgeProtection(facts: ProtectionFacts, limits: ProtectionLimits
     manifest instanceof CodedError ? [] : [manifest],
   );
   const lastFull = manifests.toSorted((a, b) => snapshot(b) - snapshot(a)).at(0) ?? null;
-  const newest = log.shards.map((shard) => newestRange(shard, log.ranges));
-  const storedRpoMs = lossOf(nowMs, lastFull, newest, () => null);
-  const rpoMs = lossOf(nowMs, lastFull, newest, (range) => durableUntil(facts, range.shard));
+  const ends = log.shards.map((shard) => endOf(shard, log.ranges, manifests));
+  const storedRpoMs = lossOf(nowMs, lastFull, ends, () => null);
+  const rpoMs = lossOf(nowMs, lastFull, ends, ({ shard }) => durableUntil(facts, shard));
   const drill = reports.find(({ report }) => isDrill(report));
   const failure = reports.find(({ report }) => hasFailed(report));
   const recentGaps = log.gaps.filter((gap) => gap.to.ms > nowMs - DAY_MS);
@@ -84,7 +86,7 @@ export function judgeProtection(facts: ProtectionFacts, limits: ProtectionLimits
     drill === undefined ? null : { storedAt: drill.storedAt, passed: !hasFailed(drill.report) };
   const partial = {
     lastFull,
-    ranges: newest.filter((range) => range !== undefined),
+    ranges: ends.map(({ range }) => range).filter((range) => range !== undefined),
     rpoMs,
     storedRpoMs,
     recentGaps,
@@ -94,6 +96,7 @@ export function judgeProtection(facts: ProtectionFacts, limits: ProtectionLimits
   const attention = [
     ...backupReasons(facts, partial, limits),
     ...logReasons(facts, partial, limits),
+    ...ends.flatMap(baseReasons),
     ...captureReasons(facts),
     ...(lastDrill?.passed === false
       ? [{ code: 'drill-failed', text: 'The last drill failed' } as const]
@@ -141,13 +144,6 @@ function logReasons(
   for (const { findings } of log.shards) {
     for (const { message } of findings) reasons.push({ code: 'log-damaged', text: message });
   }
-  for (const shard of log.shards) {
-    const last = shard.lineages.at(-1);
-    if (last === undefined || newestRange(shard, log.ranges) !== undefined) continue;
-    const id = last.record.lineage;
-    const text = `No backup lies within the newest part of lineage ${id}: it cannot be restored to`;
-    reasons.push({ code: 'log-without-base', text });
-  }
   return reasons;
 }
 
@@ -173,35 +169,57 @@ function captureReasons({ captures, nowMs }: ProtectionFacts): Attention[] {
   return reasons;
 }
 
-/** The range that ends where the newest lineage of a shard does, if it can be restored to. */
-function newestRange(
+/** The end of what is recorded of a shard. */
+type LogEnd = {
+  readonly shard: string;
+  readonly lineage: LineageLog | undefined;
+  /** Ends where the newest lineage does; undefined: that cannot be restored to from the log. */
+  readonly range: RestorableRange | undefined;
+  /** A base is in the newest part of the log, or just behind what is stored of it. */
+  readonly hasBase: boolean;
+};
+
+function endOf(
   { shard, lineages }: ShardLog,
   ranges: readonly RestorableRange[],
-): RestorableRange | undefined {
-  const last = lineages.at(-1);
-  return ranges.find(
-    (range) =>
-      range.shard === shard &&
-      range.lineage === last?.record.lineage &&
-      range.toOffset === last.lastOffset,
+  manifests: readonly Manifest[],
+): LogEnd {
+  const lineage = lineages.at(-1);
+  if (lineage === undefined) return { shard, lineage, range: undefined, hasBase: false };
+  const range = ranges.find(
+    (candidate) =>
+      candidate.shard === shard &&
+      candidate.lineage === lineage.record.lineage &&
+      candidate.toOffset === lineage.lastOffset,
   );
+  const from = lineage.runs.at(-1)?.startOffset ?? lineage.record.startOffset;
+  const hasBase = manifests.some((manifest) => (baseOffset(manifest, lineage) ?? -1) >= from);
+  return { shard, lineage, range, hasBase };
+}
+
+function baseReasons({ lineage, hasBase }: LogEnd): Attention[] {
+  if (lineage === undefined || hasBase) return [];
+  const id = lineage.record.lineage;
+  const text = `No backup lies within the newest part of lineage ${id}: it cannot be restored to`;
+  return [{ code: 'log-without-base', text }];
 }
 
 /** From the newest restorable moment of the shard that is worst off to now. */
 function lossOf(
   nowMs: number,
   lastFull: Manifest | null,
-  newest: readonly (RestorableRange | undefined)[],
-  until: (range: RestorableRange) => number | null,
+  ends: readonly LogEnd[],
+  until: (end: LogEnd) => number | null,
 ): number | null {
   const fromBackup = lastFull === null ? null : snapshot(lastFull);
-  const reached = newest.map((range) =>
-    range === undefined ? fromBackup : Math.max(range.toMs, until(range) ?? 0, fromBackup ?? 0),
-  );
-  const all = reached.length === 0 ? [fromBackup] : reached;
-  const known = all.filter((ms) => ms !== null);
-  if (known.length < all.length) return null;
-  return Math.max(0, nowMs - Math.min(...known));
+  const reached = ends.map((end) => {
+    const places = [fromBackup, end.range?.toMs ?? null, end.hasBase ? until(end) : null];
+    const known = places.filter((ms) => ms !== null);
+    return known.length === 0 ? null : Math.max(...known);
+  });
+  if (reached.length === 0) reached.push(fromBackup);
+  const known = reached.filter((ms) => ms !== null);
+  return known.length < reached.length ? null : Math.max(0, nowMs - Math.min(...known));
 }
 
 /** What a capture that runs here has on its disk counts as well. */

@@ -46,7 +46,7 @@ function formatTasks(tasks: readonly TaskSummary[], nowMs: number): string {
     formatLocalTime(record.startedAtMs),
     formatDuration(Math.floor(Math.max(0, nowMs - record.startedAtMs) / 1000) * 1000),
     formatCount(keys),
-    record.backup,
+    restoredOf(record),
     record.target.name,
   ]);
   const columns = [
@@ -62,7 +62,8 @@ function formatTasks(tasks: readonly TaskSummary[], nowMs: number): string {
 }
 
 function taskDocument({ record, state, keys, endedAtMs, code }: TaskSummary): object {
-  const { task, startedAtMs, repository, source, backup, totalKeys, target } = record;
+  const { task, startedAtMs, repository, totalKeys, target, origin } = record;
+  const { sourceId } = origin;
   return {
     task,
     state,
@@ -72,8 +73,13 @@ function taskDocument({ record, state, keys, endedAtMs, code }: TaskSummary): ob
     keys,
     totalKeys,
     repository,
-    source,
-    backup,
+    source: typeof sourceId === 'string' ? sourceId : record.source,
+    backup: restoredOf(record),
     target: target.name,
   };
+}
+
+/** The backup, or the instant of a log, which is a backup only within the task. */
+function restoredOf({ backup, origin }: TaskSummary['record']): string {
+  return typeof origin['instant'] === 'string' ? origin['instant'] : backup;
 }

@@ -211,6 +211,8 @@ export class FeedSession {
     await this.#send(encodeCommand(['SELECT', source.startDatabase]));
     this.#waits(true);
     for await (const { bytes, atMs } of source.readStream(this.#stop.signal)) {
+      // A pause may last: PINGs go on meanwhile.
+      if (this.#out.isPaused) await this.#out.untilUnpaused();
       this.#waits(false);
       this.#stop.signal.throwIfAborted();
       for (const piece of translator.translate(bytes, atMs)) await this.#gather(piece);
@@ -299,7 +301,7 @@ export class FeedSession {
     const now = this.#clock.monotonic();
     // What the kernel took is a sign too: while it loads, a replica says little.
     const bytesOut = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (bytesOut !== this.#bytesOut) this.#signAt = now;
+    if (bytesOut !== this.#bytesOut || this.#out.isPaused) this.#signAt = now;
     this.#bytesOut = bytesOut;
     const { silenceMs, acknowledgeMs } = this.#deadlines;
     const said = `acknowledged ${this.#acked} of ${this.#sent} bytes`;

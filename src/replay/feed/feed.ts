@@ -44,6 +44,8 @@ export class Feed {
     this.#deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
     this.#clock = options.clock ?? systemClock;
     this.#server = createServer((socket) => this.#connected(socket));
+    // Of a connection that could not be taken (too many files): its replica tries again.
+    this.#server.on('error', () => {});
   }
 
   /** Listens from the time it resolves. Throws FEED_REFUSED when it cannot. */

@@ -27,6 +27,10 @@ export class PacedSocket {
     this.#allowedAt = clock.monotonic();
   }
 
+  get isPaused(): boolean {
+    return this.#control.settings.paused;
+  }
+
   /** Whether the replica leaves bytes lying that were meant for it. */
   get isBlocked(): boolean {
     return this.#socket.writableNeedDrain;
@@ -45,26 +49,45 @@ export class PacedSocket {
 
   /** Resolves when more may come; `bytes` must never change. Throws what the signal carries. */
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#permission(bytes.length);
-    if (!this.#socket.write(bytes)) await once(this.#socket, 'drain', { signal: this.#signal });
+    for (const slice of this.#slices(bytes)) {
+      await this.#permission(slice.length);
+      if (!this.#socket.write(slice)) await once(this.#socket, 'drain', { signal: this.#signal });
+    }
   }
 
   /** As `write`, but resolves when the kernel has `bytes`, so that they may change afterwards. */
   async writeThrough(bytes: Uint8Array): Promise<void> {
-    await this.#permission(bytes.length);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // The signal is aborted when the socket breaks, before this callback gets its error.
-    this.#socket.write(bytes, () => resolve());
-    await promise;
+    for (const slice of this.#slices(bytes)) {
+      await this.#permission(slice.length);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // The signal is aborted when the socket breaks, before this callback gets its error.
+      this.#socket.write(slice, () => resolve());
+      await promise;
+    }
     this.#signal.throwIfAborted();
   }
 
-  async #permission(bytes: number): Promise<void> {
+  /** Under a rate, so little at once that the replica never waits long for the next. */
+  *#slices(bytes: Uint8Array): Generator<Uint8Array, void, void> {
+    for (let at = 0; at < bytes.length; ) {
+      const rate = this.#control.settings.bytesPerSecond;
+      const most = rate === null ? bytes.length : Math.max(1024, Math.floor(rate * BURST_SECONDS));
+      yield bytes.subarray(at, at + most);
+      at += most;
+    }
+  }
+
+  /** Resolves at once unless it is paused, then at its end. */
+  async untilUnpaused(): Promise<void> {
     this.#signal.throwIfAborted();
     while (this.#control.settings.paused) {
       await this.#control.changed(this.#signal);
       this.#signal.throwIfAborted();
     }
+  }
+
+  async #permission(bytes: number): Promise<void> {
+    await this.untilUnpaused();
     for (;;) {
       const rate = this.#control.settings.bytesPerSecond;
       const now = this.#clock.monotonic();

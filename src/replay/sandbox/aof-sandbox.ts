@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { assert, CodedError } from '../../base/index.ts';
+import { assert, CodedError, isCoded } from '../../base/index.ts';
 import {
   infoNumber,
   parseInfo,
@@ -26,6 +26,8 @@ export type AofSandboxOptions = {
 };
 
 const POLL_MS = 50;
+/** How long a server that has broken its connections may take to end. */
+const END_MS = 1000;
 /** Nobody listens there: what it would be told makes no difference. */
 const NO_MASTER = '127.0.0.1 1';
 
@@ -67,12 +69,17 @@ export class AofSandbox {
     try {
       const connection = await process.connect(signal);
       const sandbox = new AofSandbox(process, connection);
-      await sandbox.#untilLoaded(options, server);
+      await sandbox.#untilLoaded(options);
       sandbox.#failed = failedCommands(await readReplayErrors(connection), process.log);
       return sandbox;
     } catch (error) {
+      // Whatever failed first: that it ended says more, and its log says why.
+      const isLost = isCoded(error, 'CONNECT_FAILED', 'CONNECT_TIMEOUT');
+      const ended = isLost
+        ? await Promise.race([process.ended, delay(END_MS, undefined, { ref: false })])
+        : undefined;
       await process.close();
-      throw explained(error, server);
+      throw explained(ended ?? error, server);
     }
   }
 
@@ -101,35 +108,17 @@ export class AofSandbox {
     await this.close();
   }
 
-  async #untilLoaded(options: AofSandboxOptions, server: SandboxServer): Promise<void> {
-    const { onLoading, signal } = options;
-    let ended: CodedError | undefined;
-    void this.#process.ended.then((reason) => (ended = reason));
+  async #untilLoaded({ onLoading, signal }: AofSandboxOptions): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      if (ended !== undefined) throw explained(ended, server);
-      const info = await this.#info('persistence');
-      if (info === null) {
-        await delay(POLL_MS);
-        if (ended === undefined) throw this.#process.failure('closed the connection');
-        continue;
-      }
+      const reply = await this.#connection.command(['INFO', 'persistence']);
+      const info = parseInfo(replyText(reply));
       if (infoNumber(info, 'loading') === 0) {
         assert(infoNumber(info, 'aof_enabled') === 1, 'a sandbox that loads an AOF');
         return;
       }
       onLoading?.(infoNumber(info, 'loading_loaded_bytes') ?? 0);
       await delay(POLL_MS, undefined, signal && { signal });
-    }
-  }
-
-  /** Null: the link is gone. */
-  async #info(section: string): Promise<Record<string, string> | null> {
-    try {
-      return { ...parseInfo(replyText(await this.#connection.command(['INFO', section]))) };
-    } catch (error) {
-      if (this.#connection.isOpen) throw error;
-      return null;
     }
   }
 }

@@ -7,11 +7,14 @@ test('errorsInLog finds what old and new servers say of an error to their master
     "1:S 22 Nov * == CRITICAL == This replica is sending an error to its master: 'DB index is out " +
       "of range' after processing the command 'select'",
     'Latest backlog is: ...',
+    "1:S # == CRITICAL == This replica is sending an error to its master: 'unknown command `FOO`, " +
+      "with args beginning with: `bar`, ' after processing the command '<unknown>'",
     "1:S # == CRITICAL == This replica is sending an error to its primary: '-WRONGTYPE Operation' " +
       "after processing the command 'lpush'",
   ].join('\n');
   assert.deepEqual(errorsInLog(log), [
     { command: 'select', error: 'DB index is out of range' },
+    { command: 'FOO', error: 'unknown command' },
     { command: 'lpush', error: '-WRONGTYPE Operation' },
   ]);
 });

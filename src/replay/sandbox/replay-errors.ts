@@ -53,7 +53,12 @@ export function errorsInLog(log: string): { readonly command: string; readonly e
   const line = /sending an error to its [\w-]+: '(.*)' after processing the command '(.*)'/;
   return log.split('\n').flatMap((text) => {
     const match = line.exec(text);
-    return match === null ? [] : [{ error: match[1], command: match[2] }];
+    if (match === null) return [];
+    const [, error = '', command = ''] = match;
+    // It goes on with the arguments, which are nobody's business.
+    const unknown = /^unknown command [`']([^`']*)[`']/.exec(error)?.[1];
+    if (unknown !== undefined) return [{ command: unknown, error: 'unknown command' }];
+    return [{ command, error }];
   });
 }
 

@@ -9,12 +9,13 @@ import {
   type RedisAddress,
   type RedisConnection,
 } from '../../redis/index.ts';
-import { replyText } from '../../resp/index.ts';
+import { replyPairs, replyText } from '../../resp/index.ts';
 import type { FedReplica, FedTarget } from '../feed/feed-options.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { FedServer } from '../feed-source.ts';
 import { describeFedTarget } from './fed-target.ts';
 import type { SandboxServer } from './find-sandbox-server.ts';
+import { tailOfLog } from './log-tail.ts';
 import { errorsInLog, errorsSince, readReplayErrors, type ReplayErrors } from './replay-errors.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -40,7 +41,7 @@ export type SandboxFill = {
 };
 
 export type FailedCommands = {
-  /** Lower case; null where the server does not say which. */
+  /** As the server names it; null where it does not. */
   readonly command: string | null;
   readonly count: number;
   readonly error: string | null;
@@ -51,6 +52,7 @@ const MEMORY_FACTOR = 1.3;
 const MEMORY_FLOOR = 32 << 20;
 const DEFAULT_DATABASES = 16;
 const POLL_MS = 20;
+const LOG_LINES = 6;
 const PROMOTE_TIMEOUT_MS = 30_000;
 
 /**
@@ -65,6 +67,8 @@ export class Sandbox {
   readonly target: FedTarget;
   readonly #connection: RedisConnection;
   readonly #process: ServerProcess | null;
+  /** What it said to its masters before; null: it was not changed. */
+  #masterAuth: string | null = null;
 
   private constructor(
     connection: RedisConnection,
@@ -133,6 +137,8 @@ export class Sandbox {
     const conn = this.#connection;
     const before = await readReplayErrors(conn);
     const logged = this.log.length;
+    const had = replyPairs(await conn.command(['CONFIG', 'GET', 'masterauth']));
+    this.#masterAuth ??= replyText(had.get('masterauth'));
     await conn.command(['CONFIG', 'SET', 'masterauth', feed.protect().reveal()]);
     const { host, port } = feed.address;
     const fed = feed.fed(signal);
@@ -190,7 +196,9 @@ export class Sandbox {
   async #leaveEmpty(): Promise<void> {
     const conn = this.#connection;
     await conn.command(['SLAVEOF', 'NO', 'ONE']);
-    await conn.command(['CONFIG', 'SET', 'masterauth', '']);
+    if (this.#masterAuth !== null) {
+      await conn.command(['CONFIG', 'SET', 'masterauth', this.#masterAuth]);
+    }
     await conn.command(['FLUSHALL'], { timeoutMs: 600_000 });
     if (this.target.knownCommands?.has('FUNCTION') === true) {
       await conn.command(['FUNCTION', 'FLUSH']);
@@ -202,7 +210,7 @@ export class Sandbox {
     if (this.#process === null || !isCoded(failure, 'FEED_LOST', 'FEED_REFUSED')) return failure;
     const ended = await Promise.race([this.#process.ended, delay(200)]);
     if (ended !== undefined) return ended;
-    const tail = this.log.trimEnd().split('\n').slice(-6).join('\n');
+    const tail = tailOfLog(this.log, LOG_LINES);
     const message = `${failure.message}. Its log ends:\n${tail}`;
     return new CodedError(failure.code, message, { cause: failure });
   }

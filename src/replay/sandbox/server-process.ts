@@ -9,6 +9,7 @@ import {
   type RedisAddress,
   type RedisConnection,
 } from '../../redis/index.ts';
+import { tailOfLog } from './log-tail.ts';
 import type { SandboxServer } from './find-sandbox-server.ts';
 import { createSandboxFolder, PID_FILE } from './sandbox-folder.ts';
 
@@ -113,7 +114,7 @@ export class ServerProcess {
 
   /** SANDBOX_FAILED with the last lines of its log. */
   failure(what: string): CodedError {
-    const tail = this.log.trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+    const tail = tailOfLog(this.log, LOG_TAIL_LINES);
     const message = `The sandbox (${this.#server.family} ${this.#server.version}) ${what}`;
     return new CodedError('SANDBOX_FAILED', `${message}. Its log ends:\n${tail}`);
   }
@@ -209,15 +210,15 @@ function configText(
     ['maxmemory', '0'],
     // The base comes as fast as the repository can be read: its silence is for us to judge.
     ['repl-timeout', '3600'],
-    // What the source took, the sandbox must take.
-    ['proto-max-bulk-len', '4gb'],
-    ['client-query-buffer-limit', '8gb'],
     // It is read by a full backup afterwards.
     ['rdbcompression', 'no'],
     ['repl-diskless-sync', 'yes'],
     ['repl-diskless-sync-delay', '0'],
     ['stop-writes-on-bgsave-error', 'no'],
   ];
+  // What the source took, the sandbox must take.
+  if (major >= 5)
+    settings.push(['proto-max-bulk-len', '4gb'], ['client-query-buffer-limit', '8gb']);
   if (major >= 6 && family !== 'keydb') settings.push(['repl-diskless-load', 'on-empty-db']);
   const lines = settings.map(([name, value]) => `${name} ${quoted(value)}\n`);
   return [...lines, ...directives.map(([name, value]) => `${name} ${value}\n`)].join('');

@@ -1,28 +1,8 @@
 import type { StreamCommand } from '../../commands/index.ts';
-import { always, type Inexact, type Rule, wordAt } from './rule.ts';
+import { always, type Rule, wordAt } from './rule.ts';
 
 /** What reaches readers of a channel, or keeps a link: nothing of it is data. */
 const NO_DATA = always(() => 'dropped');
-
-function inexact(why: string): Inexact {
-  return { action: 'skip', why };
-}
-
-/**
- * `CLUSTER SYNCSLOTS …`: a server imports slots. What it imports comes as ordinary commands; the
- * markers say only whether clients see it.
- */
-const SYNCSLOTS = always((command) => {
-  for (let at = 2; at + 1 < command.argc; at++) {
-    if (wordAt(command, at) !== 'STATE' || wordAt(command, at + 1) !== 'FAILED') continue;
-    return inexact('an import of slots failed, and its keys were removed by slot');
-  }
-  return 'dropped';
-});
-
-const BY_SLOT = always(() =>
-  inexact('it removes keys by hash slot, which only a server in cluster mode can'),
-);
 
 /** `XADD key [NOMKSTREAM] [IDMP producer iid | IDMPAUTO producer] [MAXLEN …] id field value …` */
 const XADD: Rule = {
@@ -68,10 +48,5 @@ export const OTHER_RULES: Readonly<Record<string, Rule>> = {
   PUBLISH: NO_DATA,
   SPUBLISH: NO_DATA,
   REPLPING: NO_DATA,
-  'CLUSTER SYNCSLOTS': SYNCSLOTS,
-  'CLUSTER SETSLOT': NO_DATA,
-  TRIMSLOTS: BY_SLOT,
-  SFLUSH: BY_SLOT,
-  'CLUSTER FLUSHSLOT': BY_SLOT,
   XADD,
 };

@@ -246,6 +246,7 @@ test('StreamTranslator leaves out what is no data, and counts it', () => {
     ['PUBLISH', 'c', 'm'],
     ['SPUBLISH', 'c', 'm'],
     ['REPLPING'],
+    ['CLUSTER', 'SYNCSLOTS', 'ESTABLISH', 'NAME', 'job', 'SLOTSRANGE', 1, 2],
     ['CLUSTER', 'SYNCSLOTS', 'FINISH', 'STATE', 'success', 'NAME', 'job'],
   ]);
   assert.equal(out.length, 0);
@@ -255,7 +256,7 @@ test('StreamTranslator leaves out what is no data, and counts it', () => {
       PUBLISH: 1,
       SPUBLISH: 1,
       REPLPING: 1,
-      'CLUSTER SYNCSLOTS': 1,
+      'CLUSTER SYNCSLOTS': 2,
     },
   );
 });
@@ -297,6 +298,12 @@ test('StreamTranslator strips idempotency from XADD for servers without, where t
 test('StreamTranslator refuses by name what cannot be replayed exactly', () => {
   refused([['TRIMSLOTS', 'RANGES', 1, 0, 5]], {}, /TRIMSLOTS.*slot/);
   refused([['CLUSTER', 'SYNCSLOTS', 'FINISH', 'STATE', 'failed']], {}, /SYNCSLOTS.*failed/);
+  const importing = create();
+  importing.translate(bytesOf([['CLUSTER', 'SYNCSLOTS', 'ESTABLISH', 'NAME', 'job']]), AT_MS);
+  assert.throws(
+    () => importing.finish(),
+    (error) => isCoded(error, 'REPLAY_INEXACT') && /no client could see/.test(error.message),
+  );
   refused([['EVAL', 'return 1', 0]], { recordedFrom: { family: 'redis', version: '6.0.1' } }, /6/);
   refused([['EVAL', 'return 1', 0]], { recordedFrom: { family: 'redis', version: null } }, /EVAL/);
   const server = {
@@ -316,6 +323,14 @@ test('StreamTranslator refuses by name what cannot be replayed exactly', () => {
     { server },
     /database 4.*has 4/,
   );
+  for (const names of [
+    ['MOVE', 'k', 4],
+    ['SWAPDB', 0, 9],
+    ['COPY', 'a', 'b', 'DB', 7, 'REPLACE'],
+  ]) {
+    const allKnown = { family: 'redis', version: '7.0.15', databases: 4 } as const;
+    refused([names], { server: allKnown }, /names a database/);
+  }
 });
 
 test('StreamTranslator where inexactness is allowed: leaves it out, by name, and nothing else', () => {

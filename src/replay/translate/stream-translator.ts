@@ -3,10 +3,12 @@ import { CommandReader, readRelayed, type StreamCommand } from '../../commands/i
 import { targetFormat, versionNumber } from '../../rdb/index.ts';
 import { CommandWriter } from '../../resp/index.ts';
 import type { FedServer } from '../feed-source.ts';
+import { databaseRules } from './database-rules.ts';
 import { EXPIRY_RULES } from './expiry-rules.ts';
 import { OTHER_RULES } from './other-rules.ts';
 import { restoreRules } from './restore-rules.ts';
-import type { Abilities, Inexact, Rule, RuleContext } from './rule.ts';
+import type { Abilities, Rule, RuleContext } from './rule.ts';
+import { slotRules } from './slot-rules.ts';
 import { scriptRules } from './script-rules.ts';
 import type { TranslateOptions } from './translate-options.ts';
 import type { InexactCommands, TranslationReport } from './translation-report.ts';
@@ -38,6 +40,8 @@ export class StreamTranslator {
   readonly #writer = new CommandWriter(this.#output);
   readonly #context: { atMs: number } & Omit<RuleContext, 'atMs'>;
   readonly #databases: number;
+  /** Slots that were being imported where the stream stands: their jobs. */
+  readonly #imports = new Set<string>();
   /** Of the run of untouched commands in the present piece. */
   #runStart = 0;
   #runEnd = 0;
@@ -56,8 +60,15 @@ export class StreamTranslator {
     this.#databases = server.databases ?? Number.POSITIVE_INFINITY;
     this.#context = { atMs: 0, expiry, can: abilitiesOf(server) };
     const format = formatFor(server);
-    const rules = { ...EXPIRY_RULES, ...OTHER_RULES, ...scriptRules(server, recordedFrom) };
-    for (const [name, rule] of Object.entries({ ...rules, ...restoreRules(format) })) {
+    const rules = {
+      ...EXPIRY_RULES,
+      ...OTHER_RULES,
+      ...restoreRules(format),
+      ...scriptRules(server, recordedFrom),
+      ...databaseRules(this.#databases),
+      ...slotRules(this.#imports),
+    };
+    for (const [name, rule] of Object.entries(rules)) {
       const isKnown = rule.emits === undefined || this.#isKnown(rule.emits);
       this.#ways.set(name, isKnown ? rule : UNKNOWN);
     }
@@ -95,25 +106,29 @@ export class StreamTranslator {
     return ready;
   }
 
-  /** To be called behind the last piece: STREAM_CORRUPT when that ended within something. */
+  /**
+   * To be called behind the last piece: STREAM_CORRUPT when that ended within something,
+   * REPLAY_INEXACT when the state there is one that nobody saw.
+   */
   finish(): void {
     const { isWithinCommand, inTransaction, offset } = this.#reader;
-    if (!isWithinCommand && !inTransaction) return;
-    const where = isWithinCommand ? 'a command' : 'MULTI';
-    throw new CodedError('STREAM_CORRUPT', `Cannot replay the log: it ends within ${where}`, {
-      offset,
-    });
+    if (isWithinCommand || inTransaction) {
+      const where = isWithinCommand ? 'a command' : 'MULTI';
+      throw new CodedError('STREAM_CORRUPT', `Cannot replay the log: it ends within ${where}`, {
+        offset,
+      });
+    }
+    if (this.#imports.size === 0) return;
+    const why = 'slots were being imported, whose keys no client could see yet';
+    this.#judge({ name: 'CLUSTER SYNCSLOTS', offset }, why);
   }
 
   readonly #take = (command: StreamCommand): void => {
     this.#commands++;
     const way = this.#ways.get(command.name) ?? this.#chooseWay(command);
     if (command.database >= this.#databases && !STRUCTURE.has(command.name)) {
-      this.#judge(command, {
-        action: 'skip',
-        why: `it is for database ${command.database}, and the server has ${this.#databases}`,
-      });
-      return;
+      const why = `it is for database ${command.database}, and the server has ${this.#databases}`;
+      return this.#judge(command, why);
     }
     if (way === 'pass') this.#pass(command);
     else if ('unknown' in way) this.#skipUnknown(command);
@@ -128,8 +143,7 @@ export class StreamTranslator {
   }
 
   #wayOf(name: string): Way {
-    if (STRUCTURE.has(name) && name !== 'SELECT') return 'pass';
-    if (name === 'SELECT') return this.#selectRule;
+    if (STRUCTURE.has(name)) return 'pass';
     if (name === 'RREPLAY') return this.#relayRule;
     return this.#isKnown(name) ? 'pass' : UNKNOWN;
   }
@@ -141,12 +155,6 @@ export class StreamTranslator {
     const [container = ''] = name.split(' ');
     return name.includes(' ') && !known.has('CONFIG GET') && known.has(container);
   }
-
-  /** An out-of-range SELECT would leave the writes after it in the database before. */
-  readonly #selectRule: Rule = {
-    touches: (command) => Number(command.arg(1).toString('latin1', 0, 16)) >= this.#databases,
-    write: () => 'dropped',
-  };
 
   /** What KeyDB wraps, as if it had come bare. */
   readonly #relayRule: Rule = {
@@ -179,23 +187,24 @@ export class StreamTranslator {
     if (verdict === 'pass') this.#pass(command);
     else if (verdict === 'rewritten') this.#rewritten++;
     else if (verdict === 'dropped') count(this.#dropped, command.name);
-    else this.#judge(command, verdict);
+    else {
+      this.#judge(command, verdict.why);
+      if (verdict.action === 'pass') this.#pass(command);
+    }
     if (this.#output.length >= OUTPUT_BYTES) this.#endOutput();
   }
 
   #skipUnknown(command: StreamCommand): void {
     const { family, version } = this.#options.server;
-    this.#judge(command, { action: 'skip', why: `${family} ${version} does not know it` });
+    this.#judge(command, `${family} ${version} does not know it`);
   }
 
-  #judge(command: StreamCommand, { action, why }: Inexact): void {
-    const { name, offset } = command;
+  #judge({ name, offset }: Pick<StreamCommand, 'name' | 'offset'>, why: string): void {
     if (!this.#options.allowInexact) {
       throw new CodedError('REPLAY_INEXACT', `Cannot replay ${name} exactly: ${why}`, { offset });
     }
     const had = this.#inexact[name];
     this.#inexact[name] = { count: (had?.count ?? 0) + 1, why };
-    if (action === 'pass') this.#pass(command);
   }
 
   #pass(command: StreamCommand): void {

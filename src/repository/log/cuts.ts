@@ -76,11 +76,25 @@ async function cutByTime(
   const offset = later === 0 ? startOffset : (times[later]?.offset ?? endOffset);
   const cut = await cutByOffset(repository, lineage, offset, signal);
   if (cut === undefined) return undefined;
-  const behind = lineage.uncertain.find(
-    (span) => span.endOffset > cut.offset && span.sinceMs < atMs,
-  );
-  const isLate = behind !== undefined && behind.startOffset <= cut.offset;
-  return { ...cut, uncertain: isLate ? behind : null };
+  const late = lineage.uncertain.find((span) => span.endOffset > cut.offset && span.sinceMs < atMs);
+  if (late === undefined) return { ...cut, uncertain: null };
+  // It counts if it has bytes of what comes next: of the stretch that was complete too late.
+  const isHere = later < times.length;
+  const holder = isHere ? directory : await openNext(repository, lineage, segment, signal);
+  if (holder === undefined) return { ...cut, uncertain: null };
+  const end = holder.times[isHere ? later + 1 : 1]?.offset ?? holder.endOffset;
+  return { ...cut, uncertain: late.startOffset < end ? late : null };
+}
+
+async function openNext(
+  repository: Repository,
+  lineage: LineageLog,
+  segment: SegmentRecord,
+  signal?: AbortSignal,
+): Promise<SegmentDirectory | undefined> {
+  const next = lineage.segments[lineage.segments.indexOf(segment) + 1];
+  if (next === undefined || next.startOffset > segment.endOffset) return undefined;
+  return await open(repository, lineage, next, signal);
 }
 
 /** Index of the first pair that came after `atMs`; `times.length` for none. */

@@ -74,7 +74,7 @@ export function lineageLog(
     lastMs: last?.lastMs ?? null,
     replids: timelineOf(record, segments),
     marks: inOrder(segments.flatMap((segment) => segment.marks)),
-    uncertain: inOrder(segments.flatMap((segment) => segment.uncertain)),
+    uncertain: joined(inOrder(segments.flatMap((segment) => segment.uncertain))),
     orphanFrom,
   };
 }
@@ -135,6 +135,20 @@ function inOrder<T extends { startOffset: number; endOffset: number }>(all: read
     end = item.endOffset;
     return true;
   });
+}
+
+/** What came late in one go, and was divided between segments, is one span. */
+function joined(spans: readonly UncertainSpan[]): UncertainSpan[] {
+  const all: UncertainSpan[] = [];
+  for (const span of spans) {
+    const last = all.at(-1);
+    if (last !== undefined && last.endOffset >= span.startOffset && last.sinceMs === span.sinceMs) {
+      all[all.length - 1] = { ...last, endOffset: span.endOffset };
+    } else {
+      all.push(span);
+    }
+  }
+  return all;
 }
 
 /** The run that holds the state at this offset, if one does. */

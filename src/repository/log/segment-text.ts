@@ -3,6 +3,9 @@ import { StreamScanner, type StreamState } from '../../commands/index.ts';
 import { BLOCK_BYTES } from '../data-file/block.ts';
 import type { ArrivalTime } from './log-records.ts';
 
+/** So many arrival times are told apart in a segment; more are merged two by two. */
+const MAX_TIMES = 1 << 20;
+
 /** So many bytes are scanned at a time: how near the end of a block a cut can be seen. */
 const SLICE_BYTES = 64 << 10;
 
@@ -27,8 +30,9 @@ export type TextBlock = {
 export class SegmentText {
   readonly scanner: StreamScanner;
   /** As `SegmentDirectory.times`. */
-  readonly times: ArrivalTime[] = [];
-  readonly #text = new ByteBuilder(BLOCK_BYTES + 2 * SLICE_BYTES);
+  times: ArrivalTime[] = [];
+  readonly #maxTimes: number;
+  readonly #text = new ByteBuilder(SLICE_BYTES);
   /** Bytes behind the last cut, while it is not known when their command will be complete. */
   readonly #pending = new ByteBuilder(SLICE_BYTES);
   #inserted: number[] = [];
@@ -42,7 +46,8 @@ export class SegmentText {
   #blockDatabase: number;
   #continues = false;
 
-  constructor(state: StreamState) {
+  constructor(state: StreamState, maxTimes = MAX_TIMES) {
+    this.#maxTimes = maxTimes;
     this.scanner = new StreamScanner(state);
     this.#cut = state.offset;
     this.#moved = state.offset;
@@ -96,6 +101,7 @@ export class SegmentText {
     const last = this.times.at(-1);
     if (last === undefined || this.#atMs > last.ms) {
       this.times.push({ offset: this.#cut, ms: this.#atMs });
+      if (this.times.length > this.#maxTimes) this.times = coarser(this.times);
     }
     this.#cut = cut;
     this.#cutDatabase = this.scanner.cutDatabase;
@@ -144,7 +150,16 @@ export class SegmentText {
   }
 }
 
-export function selectCommand(database: number): string {
+/** Half as many: of two neighbours the earlier offset and the later time, at which both are there. */
+function coarser(times: readonly ArrivalTime[]): ArrivalTime[] {
+  const merged: ArrivalTime[] = [];
+  for (let i = 0; i < times.length; i += 2) {
+    merged.push({ offset: times[i].offset, ms: (times[i + 1] ?? times[i]).ms });
+  }
+  return merged;
+}
+
+function selectCommand(database: number): string {
   const digits = String(database);
   return `*2\r\n$6\r\nSELECT\r\n$${digits.length}\r\n${digits}\r\n`;
 }

@@ -125,9 +125,9 @@ async function readListed(
   }
   const orphans = new Map<string, number>();
   for (const { record } of read) {
-    if (record.gap !== null && record.gap.orphanFrom !== null) {
-      orphans.set(record.gap.lineage, record.gap.orphanFrom);
-    }
+    const { lineage, orphanFrom } = record.gap ?? { lineage: '', orphanFrom: null };
+    if (orphanFrom === null) continue;
+    orphans.set(lineage, Math.min(orphanFrom, orphans.get(lineage) ?? Infinity));
   }
   const lineages = read.map(({ record, segments }) =>
     lineageLog(source, record, segments, orphans.get(record.lineage) ?? null),

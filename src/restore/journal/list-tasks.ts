@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCoded } from '../../base/index.ts';
 import { attempt, parseRecord } from './journal-file.ts';
@@ -9,6 +9,9 @@ import { decodeTask, type TaskRecord } from './task-record.ts';
 
 /** Finished tasks are listed for so long. */
 const KEEP_FINISHED_MS = 30 * 86_400_000;
+
+/** A folder without a journal may be of one that is about to begin. */
+const KEEP_UNBEGUN_MS = 3 * 86_400_000;
 
 /** A first record may hold a long selection. */
 const MAX_RECORD_BYTES = 16 << 20;
@@ -61,13 +64,34 @@ export async function readTask(state: string, task: string): Promise<TaskSummary
   };
 }
 
-/** Removes what finished tasks left behind long ago. */
+/** Removes what finished tasks, and those that never began, left behind long ago. */
 export async function pruneTasks(state: string, nowMs: number): Promise<void> {
   for (const { record, state: is, endedAtMs } of await listTasks(state)) {
     if (is !== 'done' || nowMs - (endedAtMs ?? nowMs) < KEEP_FINISHED_MS) continue;
-    // What cannot be removed now may be another time.
-    await rm(join(state, record.task), { recursive: true, force: true }).catch(() => {});
+    await removeFolder(join(state, record.task));
   }
+  for (const name of await taskNames(state)) {
+    if (await isAbandoned(join(state, name), nowMs)) await removeFolder(join(state, name));
+  }
+}
+
+/** What cannot be removed now may be another time. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(() => {});
+}
+
+/** Somebody who was about to begin a task was killed before. */
+async function isAbandoned(folder: string, nowMs: number): Promise<boolean> {
+  try {
+    if (await hasJournal(folder)) return false;
+    return nowMs - (await stat(folder)).mtimeMs > KEEP_UNBEGUN_MS;
+  } catch {
+    return false;
+  }
+}
+
+async function hasJournal(folder: string): Promise<boolean> {
+  return (await readdir(folder)).includes(JOURNAL_NAME);
 }
 
 async function taskNames(state: string): Promise<string[]> {

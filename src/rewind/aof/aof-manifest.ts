@@ -91,7 +91,7 @@ function parseLine(text: string, refuse: (why: string) => CodedError) {
   return { kind, line: { file, sequence } } as const;
 }
 
-/** Words between blanks, "…" with escapes, '…' with \' only; undefined where quotes are not closed. */
+/** Words between blanks, "…" with escapes, '…' with \' only; undefined where quotes stay open. */
 function splitWords(text: string): string[] | undefined {
   const words: string[] = [];
   let pos = 0;

@@ -25,7 +25,7 @@ export type LoadedBackupRequest = {
   readonly signal?: AbortSignal;
 };
 
-/** Reads a released sandbox that has loaded an AOF, whole, as the backup of a file. As `backUp` throws. */
+/** Reads a released sandbox that has loaded an AOF as the backup of a file. Throws as `backUp`. */
 export async function backUpLoaded(
   sandbox: AofSandbox,
   request: LoadedBackupRequest,

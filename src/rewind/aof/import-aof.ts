@@ -48,10 +48,10 @@ export type AofImportReport = BackupReport & {
 const DATABASES = 4096;
 
 /**
- * Makes a backup of an AOF: a sandbox server loads a copy of it, expires nothing, and is read by the
- * code that backs up any server. The original is only read. Throws what `readAof`, `AofSandbox` and
- * `backUp` throw, SANDBOX_UNAVAILABLE without a server that can load it, REPLAY_INEXACT for scripts
- * that another major version would run otherwise.
+ * Makes a backup of an AOF: a sandbox server loads a copy of it, expires nothing, and is read by
+ * the code that backs up any server. The original is only read. Throws what `readAof`, `AofSandbox`
+ * and `backUp` throw, SANDBOX_UNAVAILABLE without a server that can load it, REPLAY_INEXACT for
+ * what fails while it loads, and for scripts that another major version would run otherwise.
  */
 export async function importAof(request: AofImportRequest): Promise<AofImportReport> {
   try {

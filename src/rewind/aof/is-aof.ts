@@ -13,11 +13,11 @@ export async function isAof(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => undefined);
   if (facts?.isDirectory() === true) return true;
   if (facts?.isFile() !== true) return false;
-  if (/\.manifest$/.test(path)) return true;
+  if (path.endsWith('.manifest')) return true;
   const head = await readHead(path).catch(() => Buffer.alloc(0));
   if (/^(\*\d|#TS:)/.test(head.toString('latin1', 0, 8))) return true;
   const isRdb = /^(REDIS|VALKEY)/.test(head.toString('latin1', 0, 8));
-  return isRdb && (/\.aof$/.test(path) || head.includes(PREAMBLE));
+  return isRdb && (path.endsWith('.aof') || head.includes(PREAMBLE));
 }
 
 async function readHead(path: string): Promise<Buffer> {

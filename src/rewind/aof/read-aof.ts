@@ -28,8 +28,8 @@ export type ReadAof = {
 export type ScannedPart = { readonly part: AofPart; readonly scan: AofScan };
 
 /**
- * Finds and walks through the AOF at `path`. Throws what `findAofParts` and `scanAofFile` throw, and
- * AOF_CORRUPT for a file that is torn although others follow it.
+ * Finds and walks through the AOF at `path`. Throws what `findAofParts` and `scanAofFile` throw,
+ * and AOF_CORRUPT for a file that is torn although others follow it.
  */
 export async function readAof(path: string, options: AofScanOptions = {}): Promise<ReadAof> {
   const parts = await findAofParts(path);

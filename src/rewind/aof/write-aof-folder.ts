@@ -48,9 +48,9 @@ const INCREMENT = { file: 'appendonly.aof.1.incr.aof', sequence: 1 };
 
 /**
  * Writes an `appendonlydir` that a server (7.0 and later) starts from: a base as an RDB, the log
- * behind it as commands with `#TS:` annotations, the manifest last. It is made beside `folder`, every
- * file durable, and gets its name when all is written. Throws CONFIRMATION_REQUIRED for a folder that
- * is not empty, the codes of the source, REPLAY_INEXACT, STORAGE_FULL, STORAGE_FAILED.
+ * behind it as commands with `#TS:` annotations, the manifest last. It is made beside `folder`,
+ * every file durable, and gets its name when all is written. Throws CONFIRMATION_REQUIRED for a
+ * folder that is not empty, the codes of the source, REPLAY_INEXACT, STORAGE_FULL, STORAGE_FAILED.
  */
 export async function writeAofFolder(request: AofFolderRequest): Promise<AofFolderReport> {
   const folder = resolve(request.folder);

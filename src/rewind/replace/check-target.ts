@@ -48,6 +48,9 @@ export function judgeReplacedTarget(
     const master = identity.master === null ? '' : ` of ${identity.master.host}`;
     return refuse(`it is a replica${master}`, 'Name its master, or make it one: REPLICAOF NO ONE');
   }
+  if ((replicas ?? []).some(({ port }) => port === 0)) {
+    warnings.push('Something reads the target as a replica (a capture?): it will see a gap');
+  }
   const attached = (replicas ?? []).filter(({ port }) => port !== 0);
   if (attached.length > 0) {
     const names = attached.map(({ host, port }) => `${host}:${port}`).join(', ');

@@ -1,88 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { backUp } from '../../backup/index.ts';
-import { CodedError, isCoded, type RunControl } from '../../base/index.ts';
+import { CodedError, isCoded } from '../../base/index.ts';
 import {
   connect,
   describeServer,
   displayAddress,
-  type RedisAddress,
   type RedisConnection,
   Secret,
   type ServerIdentity,
-  type TlsOptions,
 } from '../../redis/index.ts';
 import {
   describeFedTarget,
   errorsSince,
   type FedReplica,
+  type FedTarget,
   Feed,
   readReplayErrors,
   type ReplayErrors,
 } from '../../replay/index.ts';
-import { type Repository, UNDO_LABEL } from '../../repository/index.ts';
+import { UNDO_LABEL } from '../../repository/index.ts';
 import { ReplyError, replyText } from '../../resp/index.ts';
-import type { TtlPolicy } from '../../restore/index.ts';
-import { createFeedSource, type FeedParts } from '../plan-feed-source.ts';
+import { createFeedSource } from '../plan-feed-source.ts';
 import { inexactCommands, judgeErrors } from '../replay-judgement.ts';
 import { isHalfDone, judgeReplacedTarget, unsuitable } from './check-target.ts';
 import { localAddressToward, peerAddress } from '../feed-host.ts';
+import { rehearse } from './rehearse.ts';
+import type { ReplaceProgress, ReplaceReport, ReplaceRequest } from './replace-requests.ts';
 import { TargetRole } from './target-role.ts';
-
-export type ReplaceProgress = {
-  readonly phase: 'checking' | 'undo' | 'reaching' | 'loading' | 'replaying' | 'finishing';
-  /** A sentence for people. */
-  readonly text: string;
-  readonly bytes: number;
-  readonly expectedBytes: number | null;
-};
-
-export type ReplaceRequest = {
-  readonly parts: FeedParts;
-  /** The server that wrote the log, or that the backup was read of. */
-  readonly server: { readonly family: string; readonly version: string | null };
-  /** The instant that is restored, Unix milliseconds: remaining times count from it. */
-  readonly atMs: number;
-  readonly target: RedisAddress;
-  readonly tls?: TlsOptions;
-  /** Default `absolute`. */
-  readonly ttl?: TtlPolicy;
-  /**
-   * Where all that the target holds is backed up before, as a backup of a source of its own; null:
-   * nowhere, it is lost. An empty target needs none.
-   */
-  readonly undo: { readonly repository: Repository; readonly sourceName: string } | null;
-  readonly allowInexact?: boolean;
-  /** The address of this machine that the target reaches; by default the one we reach it from. */
-  readonly feedHost?: string;
-  readonly feedPort?: number;
-  /** Checks everything that can be checked without a change, and stops there. */
-  readonly dryRun?: boolean;
-  readonly control?: RunControl;
-  readonly workers?: number;
-  readonly onProgress?: (progress: ReplaceProgress) => void;
-  readonly onNotice?: (text: string) => void;
-  readonly signal?: AbortSignal;
-};
-
-export type ReplaceReport = {
-  /** Without secrets. */
-  readonly target: string;
-  readonly dryRun: boolean;
-  readonly startedAt: string;
-  readonly durationMs: number;
-  /** Of the target before, and the backup that has them. */
-  readonly before: { readonly keys: number; readonly undo: string | null };
-  /** Keys by database as the instant had them, those that have expired since included. */
-  readonly keys: Readonly<Record<number, number>>;
-  /** Keys by database after the promotion. */
-  readonly keysNow: Readonly<Record<number, number>>;
-  readonly baseBytes: number;
-  readonly streamBytes: number;
-  readonly commands: number;
-  /** What could not be replayed exactly, and was allowed; one sentence each. */
-  readonly inexact: readonly string[];
-  readonly notices: readonly string[];
-};
 
 /** From REPLICAOF until the target is here. */
 const REACH_MS = 15_000;
@@ -109,7 +53,7 @@ export async function replaceInstance(request: ReplaceRequest): Promise<ReplaceR
     lostCode: 'TARGET_LOST',
     commandTimeoutMs: LONG_REPLY_MS,
     ...(tls && { tls }),
-    ...(signal && { signal }),
+    // Not ended by the signal: the target must still be told what it is to be.
   });
   try {
     return await new Replacement(request, name, conn).run();
@@ -129,6 +73,7 @@ class Replacement {
   readonly #startedAtMs: number;
   readonly #begunAt: number;
   readonly #notices: string[] = [];
+  readonly #inexactBase = new Set<string>();
   /** The target waits for its base. */
   #isHere = false;
   /** Resolves when it may have it. */
@@ -155,12 +100,14 @@ class Replacement {
     this.#report({});
     const identity = await describeServer(this.#conn);
     await this.#check(identity);
+    const fed = await describeFedTarget(this.#conn);
+    const inexact = await this.#rehearse(fed);
     const keysBefore = sum(identity.keys ?? {});
     const before = { keys: keysBefore, undo: null as string | null };
     const nothing = { keys: {}, keysNow: {}, baseBytes: 0, streamBytes: 0, commands: 0 };
-    if (this.#request.dryRun === true) return this.#tell({ ...nothing, before, inexact: [] });
+    if (this.#request.dryRun === true) return this.#tell({ ...nothing, before, inexact });
     before.undo = await this.#keepUndo(identity, keysBefore);
-    const feed = await this.#listen();
+    const feed = await this.#listen(fed);
     try {
       const done = await this.#feed(feed);
       return this.#tell({ ...done, before });
@@ -183,6 +130,21 @@ class Replacement {
     if (isHalfDone(identity)) this.#notice('The target is left of an attempt that failed before');
   }
 
+  /** What the target cannot take is found while it still has its own data. */
+  async #rehearse(target: FedTarget): Promise<string[]> {
+    const { parts, server, allowInexact = false, workers, signal } = this.#request;
+    this.#report({ text: 'Rehearsing the replay' });
+    return await rehearse({
+      parts,
+      target,
+      server,
+      allowInexact,
+      ...(workers !== undefined && { workers }),
+      onProgress: (bytes, expectedBytes) => this.#report({ bytes, expectedBytes }),
+      ...(signal && { signal }),
+    });
+  }
+
   async #keepUndo(identity: ServerIdentity, keys: number): Promise<string | null> {
     const { undo, target, tls, workers, signal } = this.#request;
     if (undo === null) return null;
@@ -194,7 +156,7 @@ class Replacement {
       this.#notice('No undo point was made: what the target holds is half of something');
       return null;
     }
-    this.#report({ phase: 'undo', text: 'Backing the target up first' });
+    this.#report({ phase: 'undo', text: 'Backing the target up first', bytes: 0 });
     const { id } = await backUp({
       repository: undo.repository,
       address: { ...target, database: null },
@@ -212,12 +174,11 @@ class Replacement {
     return id;
   }
 
-  async #listen(): Promise<Feed> {
+  async #listen(fed: FedTarget): Promise<Feed> {
     const { parts, server, atMs, ttl, allowInexact, feedHost, feedPort, control, workers } =
       this.#request;
     const host = feedHost ?? (await localAddressToward(peerAddress(this.#conn.peer)));
-    const isLocal = /^(127\.|::1$|localhost$)/.test(host);
-    const password = isLocal ? undefined : await this.#agreePassword();
+    const password = await this.#agreePassword();
     const shiftMs = ttl === 'remaining' ? this.#startedAtMs - atMs : 0;
     const persists = ttl === 'persist';
     return await Feed.listen({
@@ -230,9 +191,10 @@ class Replacement {
           allowInexact: allowInexact ?? false,
           ...(workers !== undefined && { workers }),
           onNotice: (text) => this.#notice(text),
+          onInexact: (text) => void this.#inexactBase.add(text),
         });
       },
-      server: await describeFedTarget(this.#conn),
+      server: fed,
       recordedFrom: server,
       shiftMs,
       ttl: persists ? 'persist' : 'absolute',
@@ -258,12 +220,13 @@ class Replacement {
     const errorsBefore = await readReplayErrors(this.#conn);
     let isErased = false;
     try {
+      await this.#role.set('replica-read-only', 'yes');
       await this.#reach(feed);
       isErased = true;
-      await this.#role.set('replica-read-only', 'yes');
       this.#mayLoad.resolve();
       const replica = await this.#untilFed(feed);
-      this.#report({ phase: 'finishing', text: 'Comparing the error counters' });
+      const text = 'Reading the error counters';
+      this.#report({ phase: 'finishing', text, bytes: 0, expectedBytes: null });
       const judged = await this.#judge(replica, errorsBefore);
       const keys = await this.#countKeys();
       signal?.throwIfAborted();
@@ -281,15 +244,16 @@ class Replacement {
 
   /** Has the target connect to us; until then, and a moment longer, its data is untouched. */
   async #reach(feed: Feed): Promise<void> {
-    const { feedHost, signal } = this.#request;
+    const { feedHost, reachMs = REACH_MS, signal } = this.#request;
     const address = { ...feed.address, ...(feedHost !== undefined && { host: feedHost }) };
     const shown = `${address.host}:${address.port}`;
-    this.#report({ phase: 'reaching', text: `Waiting for the target to reach ${shown}` });
+    const text = `Waiting for the target to reach ${shown}`;
+    this.#report({ phase: 'reaching', text, bytes: 0, expectedBytes: null });
     await this.#role.follow(address);
-    if (await TargetRole.until(() => this.#isHere, REACH_MS, signal)) return;
+    if (await TargetRole.until(() => this.#isHere, reachMs, signal)) return;
     throw new CodedError(
       'FEED_REFUSED',
-      `The target did not reach us at ${shown} within ${REACH_MS / 1000} s`,
+      `The target did not reach us at ${shown} within ${reachMs / 1000} s`,
       {
         hint:
           'Name with --feed-host an address of this machine that it can connect to; with ' +
@@ -319,7 +283,8 @@ class Replacement {
 
   async #judge(replica: FedReplica, before: ReplayErrors): Promise<string[]> {
     const errors = errorsSince(before, await readReplayErrors(this.#conn));
-    const judged = [...inexactCommands(replica.translation), ...judgeErrors(errors)];
+    const ofLog = [...inexactCommands(replica.translation), ...judgeErrors(errors)];
+    const judged = [...this.#inexactBase, ...ofLog];
     const keys = await this.#countKeys();
     const { base, log } = this.#request.parts;
     if (log === null) {
@@ -344,15 +309,15 @@ class Replacement {
     try {
       if (isErased) await this.#role.strand();
       else await this.#role.promote();
-      if (!isErased) await this.#role.restoreSettings();
+      await this.#role.restoreSettings(isErased ? ['replica-read-only'] : []);
       state = isErased
         ? 'the target is left read-only, a replica of nobody: repeat the restore, or take what it ' +
           'has by REPLICAOF NO ONE'
         : 'the target is as it was';
     } catch {
       state = isErased
-        ? 'the target cannot be reached: when it comes back it may hold anything between its old ' +
-          'data and the new'
+        ? 'the target cannot be told what to be: it may hold anything between its old data and ' +
+          'the new'
         : 'the target cannot be reached: see that it is a master (REPLICAOF NO ONE)';
     }
     if (!(error instanceof CodedError)) return error;

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError } from '../../base/index.ts';
-import { parseInfo, type RedisConnection } from '../../redis/index.ts';
+import type { RedisConnection } from '../../redis/index.ts';
 import { ReplyError, replyPairs, replyText } from '../../resp/index.ts';
 import { NOWHERE } from './check-target.ts';
 
 const POLL_MS = 20;
+const STRAND_MS = 30_000;
 
 /** The role of a target, and the few settings that being a replica needs, put back afterwards. */
 export class TargetRole {
@@ -30,14 +31,15 @@ export class TargetRole {
     return true;
   }
 
-  async restoreSettings(): Promise<void> {
+  /** Puts back what `set` changed, without what `kept` names. */
+  async restoreSettings(kept: readonly string[] = []): Promise<void> {
     for (const [name, value] of this.#before) {
-      await this.#conn.attempt(['CONFIG', 'SET', name, value]);
+      if (!kept.includes(name)) await this.#conn.attempt(['CONFIG', 'SET', name, value]);
     }
     this.#before.clear();
   }
 
-  /** It is empty only of its data's replacement: TARGET_UNSUITABLE where it refuses. */
+  /** Has it connect to a master; its data stays until that one sends some. TARGET_UNSUITABLE. */
   async follow({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const reply = await this.#replicaOf(host, String(port));
     if (!(reply instanceof ReplyError)) return;
@@ -57,14 +59,16 @@ export class TargetRole {
 
   /** A read-only replica of nobody: nothing that is half there is taken for whole. */
   async strand(): Promise<void> {
-    await this.#replicaOf(NOWHERE.host, String(NOWHERE.port));
-  }
-
-  /** What INFO says of its link to its master. */
-  async link(): Promise<string> {
-    const reply = await this.#conn.command(['INFO', 'replication']);
-    const info = parseInfo(replyText(reply));
-    return info['master_link_status'] ?? 'unknown';
+    const deadline = performance.now() + STRAND_MS;
+    for (;;) {
+      const reply = await this.#replicaOf(NOWHERE.host, String(NOWHERE.port));
+      if (!(reply instanceof ReplyError)) return;
+      // While it loads what it has it changes no master.
+      if (reply.code !== 'LOADING' || performance.now() > deadline) {
+        throw new CodedError('TARGET_REFUSED', `The target refused REPLICAOF: ${reply.message}`);
+      }
+      await delay(POLL_MS);
+    }
   }
 
   /** Waits until `isDone`, asking nothing of the target. False: not within `timeoutMs`. */
