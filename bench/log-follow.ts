@@ -182,7 +182,7 @@ function report(row: Followed): Followed {
   return row;
 }
 
-/** Medians of each follower at each rate, and how ours compares with the real replica and nobody. */
+/** Medians of each follower at each rate, and ours beside the real replica's and nobody's. */
 export function summarise(rows: readonly Followed[]): void {
   const groups = Map.groupBy(rows, ({ part, rate }) => `${part} ${rate}/s`);
   for (const [name, group] of groups) {

@@ -6,7 +6,7 @@ import { freePort } from '../test/support/ports.ts';
 import { RespPipe } from '../test/support/resp-pipe.ts';
 import { type ServerName, startServer } from '../test/support/servers.ts';
 import { filesOf, RunningCapture, runLoad } from './log-followers.ts';
-import { median } from './measure.ts';
+import { cpuSecondsOf, median } from './measure.ts';
 import { emptyFolder, loadAtStart, onFresh, startTidemark, tidemark } from './programs.ts';
 import { fillShape } from './shapes.ts';
 
@@ -27,7 +27,11 @@ export type Replayed = {
   readonly commands: number;
   readonly baseScale: number;
   readonly wallSeconds: number;
+  /** Of the server that was filled alone; null where it is not told. */
+  readonly serverCpuSeconds: number | null;
 };
+
+type Timed = Pick<Replayed, 'wallSeconds' | 'serverCpuSeconds'>;
 
 const RATE = 60_000;
 const LAST_KEY = 'bench:last';
@@ -78,39 +82,45 @@ export async function benchRewind(options: ReplayOptions): Promise<Replayed[]> {
 async function inTurn(
   part: string,
   { rounds, commands, baseScale }: ReplayOptions,
-  programs: readonly (readonly [string, () => Promise<number>])[],
+  programs: readonly (readonly [string, () => Promise<Timed>])[],
 ): Promise<Replayed[]> {
   const rows: Replayed[] = [];
   for (let round = 1; round <= rounds; round++) {
     for (const [program, run] of programs) {
-      const wallSeconds = await run();
-      rows.push({ part, program, round, commands, baseScale, wallSeconds });
+      rows.push({ part, program, round, commands, baseScale, ...(await run()) });
     }
   }
-  const of = (program: string): number[] =>
-    rows.filter((row) => row.program === program).map(({ wallSeconds }) => wallSeconds);
+  const rowsOf = (program: string) => rows.filter((row) => row.program === program);
+  const of = (program: string): number[] => rowsOf(program).map(({ wallSeconds }) => wallSeconds);
+  const cpu = (program: string): string => {
+    const values = rowsOf(program).map(({ serverCpuSeconds }) => serverCpuSeconds);
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? '' : ` (CPU of the server ${median(known).toFixed(2)} s)`;
+  };
   const [[ours], [theirs]] = programs;
   const ratios = of(theirs).map((seconds, i) => seconds / of(ours)[i]);
   console.log(
-    `${part}: ${ours} ${median(of(ours)).toFixed(2)} s, ${theirs} ` +
-      `${median(of(theirs)).toFixed(2)} s; ours is ${median(ratios).toFixed(2)} as fast ` +
+    `${part}: ${ours} ${median(of(ours)).toFixed(2)} s${cpu(ours)}, ${theirs} ` +
+      `${median(of(theirs)).toFixed(2)} s${cpu(theirs)}; ours is ${median(ratios).toFixed(2)} as fast ` +
       `(${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
   );
   return rows;
 }
 
-async function feedOnce({ server }: ReplayOptions, { repo }: Recorded): Promise<number> {
+async function feedOnce({ server }: ReplayOptions, { repo }: Recorded): Promise<Timed> {
   const port = await freePort();
   const listen = ['--at', 'latest', '--listen', `127.0.0.1:${port}`, '--for', server];
   await using _feed = startTidemark('feed', '--repo', repo, ...listen);
   await untilListening(port);
   await using replica = await startServer(server);
   const pipe = await RespPipe.open(replica.url);
+  const cpuBefore = cpuSecondsOf(replica.pid);
   const begunAt = performance.now();
   await pipe.call('REPLICAOF', '127.0.0.1', port);
   await untilThere(pipe);
   pipe.close();
-  return (performance.now() - begunAt) / 1000;
+  const wallSeconds = (performance.now() - begunAt) / 1000;
+  return { wallSeconds, serverCpuSeconds: cpuSecondsOf(replica.pid) - cpuBefore };
 }
 
 async function untilListening(port: number): Promise<void> {
@@ -140,7 +150,7 @@ async function untilThere(pipe: RespPipe): Promise<void> {
   }
 }
 
-async function replaceOnce({ server }: ReplayOptions, { repo }: Recorded): Promise<number> {
+async function replaceOnce({ server }: ReplayOptions, { repo }: Recorded): Promise<Timed> {
   const run = await onFresh(server, ({ url, port }) =>
     tidemark(
       'restore',
@@ -155,14 +165,14 @@ async function replaceOnce({ server }: ReplayOptions, { repo }: Recorded): Promi
       `127.0.0.1:${port}`,
     ),
   );
-  return run.wallSeconds;
+  return { wallSeconds: run.wallSeconds, serverCpuSeconds: null };
 }
 
-async function loadAof({ server, folder }: ReplayOptions, { aof }: Recorded): Promise<number> {
+async function loadAof({ server, folder }: ReplayOptions, { aof }: Recorded): Promise<Timed> {
   const copy = emptyFolder(join(folder, 'load'));
   cpSync(aof, copy, { recursive: true });
   // Nobody pays for reading from the disk: neither the feed's segments nor these are cold.
   for (const name of filesOf(copy)) statSync(name);
-  const { wallSeconds } = await loadAtStart(server, copy, { config: { appendonly: 'yes' } });
-  return wallSeconds;
+  const run = await loadAtStart(server, copy, { config: { appendonly: 'yes' } });
+  return { wallSeconds: run.wallSeconds, serverCpuSeconds: run.cpuSeconds };
 }

@@ -73,7 +73,7 @@ const SIZES: Readonly<Record<string, Size>> = {
     harmRate: 50_000,
     storeAwaySeconds: 60,
     delayRates: [1000, 10_000, 50_000],
-    delaySeconds: 150,
+    delaySeconds: 80,
     replayed: 5_000_000,
     baseScale: 1,
   },

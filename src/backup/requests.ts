@@ -75,7 +75,7 @@ export type BackupRequest = CommonRequest & {
 
 /** What a backup says of itself when a server was read that holds a state of its source's log. */
 export type StandIn = {
-  /** In the repository that is written to; `sourceName`, `labels` of it and `adopt` do not count. */
+  /** Of the repository that is written to; `sourceName` and `adopt` do not count then. */
   readonly source: Source;
   readonly snapshotAtMs: number;
   /** Name of an object of the repository, or null. */

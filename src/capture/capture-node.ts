@@ -45,12 +45,25 @@ export class CaptureNode {
     };
   }
 
-  /** Throws what `connect` throws, REPLICA_UNAVAILABLE, and SOURCE_UNSUPPORTED. */
-  async find(): Promise<NodeChoice> {
+  /**
+   * The node to read from `resume` on. A replica that has less of the same history than we do would
+   * refuse to continue it, and a gap would be recorded that is none: its master is read instead, or
+   * it is waited for. Throws what `connect` throws, REPLICA_UNAVAILABLE, SOURCE_LOADING.
+   */
+  async find(resume: HistoryPlace | null): Promise<NodeChoice> {
     const { request, captured } = this.#setup;
     const options = { signal: request.signal, ...(captured.tls && { tls: captured.tls }) };
     const address = await resolveAddress(captured.address, options);
-    const choice = await chooseNode(address, request.from ?? 'auto', options);
+    const from = request.from ?? 'auto';
+    let choice = await chooseNode(address, from, options);
+    if (isBehind(choice.identity, resume) && choice.role === 'replica' && from === 'auto') {
+      choice = await chooseNode(address, 'master', options);
+    }
+    if (isBehind(choice.identity, resume)) {
+      const where = displayAddress(choice.address);
+      const message = `Cannot go on from ${where}: it has less of the history than we do`;
+      throw new CodedError('REPLICA_UNAVAILABLE', message);
+    }
     if (choice.identity.loading === true) {
       const message = `Cannot record from ${displayAddress(choice.address)}: it is loading its data`;
       throw new CodedError('SOURCE_LOADING', message);
@@ -98,4 +111,12 @@ export class CaptureNode {
       if (!isCoded(error)) throw error;
     }
   }
+}
+
+type HistoryPlace = { readonly replid: string; readonly offset: number };
+
+/** Whether a node follows the history, and is not as far as we are. */
+export function isBehind(identity: ServerIdentity, place: HistoryPlace | null): boolean {
+  const { replid, offset } = identity;
+  return place !== null && replid === place.replid && offset !== null && offset < place.offset;
 }

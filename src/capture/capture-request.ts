@@ -39,7 +39,7 @@ export type CaptureOptions = {
   readonly from?: NodePreference;
   /** Default `durable`. */
   readonly ack?: AckMode;
-  /** Time from one full backup to the next; null: only those that a lineage needs. Default 1 day. */
+  /** From one full backup to the next; null: only those that a lineage needs. Default 1 day. */
   readonly fullEveryMs?: number | null;
   /** Full backups at a time. Default 1. */
   readonly fullsAtOnce?: number;

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers';
 import type { GapRecord } from '../repository/index.ts';
 import type { AckMode } from '../sources/index.ts';
 
-/** What the capture of one shard is doing. Times are Unix milliseconds, offsets those of the log. */
+/** What the capture of one shard does. Times are Unix milliseconds, offsets those of the log. */
 export type CaptureStatus = {
   readonly repository: string;
   readonly source: { readonly id: string; readonly name: string };
@@ -95,7 +95,7 @@ export async function readCaptureStatus(
   }
 }
 
-/** Writes a status so that readers see the old one or the new one. Never fails: it is news only. */
+/** Writes a status so that readers see the old or the new one. Never fails: it is news only. */
 export class StatusFile {
   readonly #path: string;
   #isWriting = false;

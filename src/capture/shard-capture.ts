@@ -4,6 +4,7 @@ import { isCoded } from '../base/index.ts';
 import type { LineageRecord } from '../repository/index.ts';
 import { type LogLink, type LogStart, type NodeChoice, openLogLink } from '../sources/index.ts';
 import { chooseAck } from './acknowledgement.ts';
+import { CatchUp } from './catch-up.ts';
 import { CaptureNode } from './capture-node.ts';
 import type { CapturePhase, CaptureStatus } from './capture-status.ts';
 import { type ControlFacts, ControlWatch } from './control-watch.ts';
@@ -27,8 +28,6 @@ const LOW_PENDING_BYTES = 8 << 20;
 const LONGEST_PAUSE_MS = 10_000;
 /** A full spool goes on below this part of its limit. */
 const ROOM = 0.75;
-/** Without a control connection nobody tells when we have caught up. */
-const LATE_MS = 2000;
 
 /** Why we closed a link ourselves. */
 type Closing = 'stop' | 'full' | 'disk' | null;
@@ -56,6 +55,7 @@ export class ShardCapture {
   #isShuttingDown = false;
   #pausedAtMs: number | null = null;
   #startedAtMs = 0;
+  #catchUp = new CatchUp();
   #bracket: ControlFacts['bracket'] = null;
 
   constructor(setup: ShardSetup) {
@@ -102,6 +102,9 @@ export class ShardCapture {
       await this.#begin();
       await this.#followAll();
       return await this.#end();
+    } catch (error) {
+      this.#phase('failed', (error as Error).message);
+      throw error;
     } finally {
       clearInterval(ticker);
       signal.removeEventListener('abort', stop);
@@ -169,6 +172,7 @@ export class ShardCapture {
     for (let attempt = 0; !signal.aborted; ) {
       this.#closing = null;
       this.#startedAtMs = this.#now();
+      this.#catchUp = new CatchUp();
       const from = this.#tail.offset;
       let error: Error | null = null;
       try {
@@ -196,7 +200,7 @@ export class ShardCapture {
     if (this.#spoolFailure !== null) return this.#spoolFailure;
     await this.#waitForRoom();
     this.#phase('connecting', 'Looking for the node to read');
-    const node = await this.#node.find();
+    const node = await this.#node.find(this.#tail.resume);
     const leave = await this.#enterGate();
     try {
       return await this.#followNode(node, leave);
@@ -355,11 +359,9 @@ export class ShardCapture {
   }
 
   #tick(): void {
-    const { arrivals } = this.#tail;
-    const isRecording = this.#link !== null;
-    if (isRecording && arrivals.isLate && this.#now() - this.#startedAtMs > LATE_MS) {
-      arrivals.endLate(this.#tail.offset);
-    }
+    const { arrivals, offset } = this.#tail;
+    const isOver = this.#catchUp.look(offset, this.#now() - this.#startedAtMs);
+    if (this.#link !== null && arrivals.isLate && isOver) arrivals.endLate(offset);
     this.#tail.rollIfDue();
     this.#report.tell(this.#progress());
   }
@@ -387,7 +389,7 @@ export class ShardCapture {
     this.#link?.close();
   }
 
-  /** After a link: what the spool lost, or a stream that could not be read, is cut off and asked for again. */
+  /** After a link: what was lost or could not be read is cut off, and asked for again. */
   async #settle(error: Error | null): Promise<void> {
     this.#pausedAtMs = null;
     const isBroken =

@@ -6,8 +6,7 @@
  * Invariants: nothing is ever overwritten; state that changes is a numbered series; a backup exists
  * when, and only when, its manifest does, and the manifest is written after every file it names is
  * durable; what can be restored follows from the stored objects alone. What is read is checked
- * (digests, bounds, sums) before anybody sees it. Not here: what the lines inside the blocks mean
- * (src/entries/), what commands do, and where bytes are kept (src/storage/).
+ * (digests, bounds, sums) before anybody sees it. What lines and commands mean is not known here.
  *
  * Writing: openRepository → ensureSource → BackupWriter.begin → shard().append → commit.
  * Reading: openRepository → findSource → findBackup → readManifest → openDataFile → readBlock.

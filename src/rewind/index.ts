@@ -8,8 +8,8 @@
  *
  * Nothing here interprets commands: a real server does (src/replay/). Invariants: a point lies
  * between commands and outside MULTI; what is not stored without a hole is refused, never guessed;
- * nothing counts as restored before the server has acknowledged everything and reported no error;
- * what is temporary is removed however a run ends. Formats: docs/formats/segment.md, docs/rewind.md.
+ * nothing counts as restored before the server has acknowledged everything and counted no error;
+ * what is temporary is removed however a run ends. Formats: docs/formats/segment.md, docs/rewind.md
  */
 export { type AofExportReport, type AofExportRequest, exportAof } from './aof/export-aof.ts';
 export {

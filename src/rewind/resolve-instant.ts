@@ -211,6 +211,9 @@ class Resolver {
   async #inRange(range: RestorableRange, atMs: number): Promise<Place | undefined> {
     if (atMs < range.fromMs || atMs > range.toMs) return undefined;
     const lineage = this.#lineageOf(range);
+    // What is missing behind a hole may have begun to arrive within the same millisecond.
+    const endsInHole = lineage.runs.some(({ startOffset }) => startOffset > range.toOffset);
+    if (endsInHole && atMs === range.toMs) return undefined;
     const { repository } = this.#history;
     const cut = await cutAtOrBefore(repository, lineage, { atMs }, this.#signal);
     // What the base has seen was executed by then, though it may have arrived here later.

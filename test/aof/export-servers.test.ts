@@ -2,7 +2,7 @@ import { describe, test } from 'node:test';
 import type { ServerName } from '../support/servers.ts';
 import { proveExport } from './export-proof.ts';
 
-/** To a server of the same version, to a newer one, across the families; the soak test does more. */
+/** To a server of its own version, to a newer one, across the families; the soak test does all. */
 const PAIRS: readonly (readonly [fixture: string, server: ServerName, target?: string])[] = [
   ['redis-7.0.15.psync', 'redis-7.0'],
   ['redis-8.6.3.psync', 'redis-newest'],

@@ -6,7 +6,7 @@ import { aofNames, loadAof } from '../support/truth.ts';
 import { importedAof, unpackAof } from './aof-scene.ts';
 import { proveImport, sandboxFor } from './import-proof.ts';
 
-/** All of those that begin with an RDB, and of each family one of commands; the soak test does all. */
+/** All that begin with an RDB, and some of commands alone; the soak test does all. */
 const PLAIN = ['redis-4.0.14', 'redis-5.0.14', 'redis-8.6.3', 'valkey-9.1.2', 'keydb-6.3.4'];
 
 describe('importing a recorded AOF', () => {

@@ -164,6 +164,23 @@ describe('an instant of the log', () => {
       assert.ok(left === -2 || (left > 0 && left <= 1000), `${left}`);
     });
 
+    await t.test('export takes an empty server of somebody, and leaves it empty', async () => {
+      const { target, pipe } = await startTarget(t);
+      const out = join(dir, 'before.rdb');
+      const how = ['--format', 'rdb', '--out', out, '--sandbox-url', target.url];
+      const args = ['export', '--before', 'last:FLUSHALL', ...how];
+      const { status, stderr } = await tidemark(args, { env });
+      assert.equal(status, 0, stderr);
+      assert.equal(readFileSync(out).subarray(0, 5).toString(), 'REDIS');
+      assert.equal(await pipe.call('DBSIZE'), 0);
+      assert.match(String(await pipe.call('ROLE')), /^master/);
+      assert.equal(String(await pipe.call('CONFIG', 'GET', 'masterauth')), 'masterauth,');
+      await pipe.call('SET', 'mine', '1');
+      const refused = await tidemark([...args, '--force'], { env });
+      assert.equal(refused.status, 3);
+      assert.match(refused.stderr, /it has keys/);
+    });
+
     await t.test('refuses what cannot be reached, and contradictions', async () => {
       const late = await tidemark(['cat', '--at', '-0s', ...with_], { env });
       assert.equal(late.status, 3);

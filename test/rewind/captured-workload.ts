@@ -18,6 +18,8 @@ export type WorkloadPlan = {
   readonly instants: number;
   /** Between two instants. */
   readonly commands: number;
+  /** Time from one full backup to the next, each a base in the middle of the log; default none. */
+  readonly fullEveryMs?: number;
 };
 
 const SEGMENT_MS = 1000;
@@ -28,14 +30,17 @@ const SEGMENT_MS = 1000;
  */
 export async function withCapturedWorkload<T>(
   server: RunningServer,
-  { seed, instants, commands }: WorkloadPlan,
+  { seed, instants, commands, fullEveryMs }: WorkloadPlan,
   work: (captured: CapturedWorkload) => Promise<T>,
 ): Promise<T> {
   const place = capturePlace();
   try {
     await using workload = await Workload.start(server.url, { seed });
     await workload.run(commands);
-    await using capture = await CaptureHere.start(server.url, place, { segmentMs: SEGMENT_MS });
+    await using capture = await CaptureHere.start(server.url, place, {
+      segmentMs: SEGMENT_MS,
+      fullEveryMs: fullEveryMs ?? null,
+    });
     await capture.waitFull();
     const truths: InstantTruth[] = [];
     for (let i = 0; i < instants; i++) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { listBackups } from '../../src/repository/index.ts';
 import { type RunningServer, type ServerName, startServer } from '../support/servers.ts';
 import {
   type CapturedWorkload,
@@ -18,6 +19,8 @@ export type Compared = {
   /** Commands of the workload that the server refused, as random ones are. */
   readonly failed: number;
   readonly keys: number;
+  /** Full backups that the capture made; each is the base of the instants behind it. */
+  readonly fulls: number;
   /** Comparisons by way. */
   readonly ways: Readonly<Record<string, number>>;
 };
@@ -38,6 +41,7 @@ async function compare(
   target: RunningServer,
 ): Promise<Compared> {
   const { truths, commands, failed } = captured;
+  const fulls = (await listBackups(captured.repository, captured.source.id)).length;
   const ways: Record<string, number> = {};
   let keys = 0;
   for (const [instant, truth] of truths.entries()) {
@@ -51,7 +55,7 @@ async function compare(
       keys += truth.model.keys.size;
     }
   }
-  return { instants: truths.length, commands, failed, keys, ways };
+  return { instants: truths.length, commands, failed, keys, fulls, ways };
 }
 
 /** Every instant by the sandbox, and by one more way, each in its turn. */

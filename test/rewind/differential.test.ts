@@ -13,6 +13,9 @@ const TRIED: readonly (readonly [ServerName, readonly (readonly WayName[])[]])[]
   ['valkey-9', [['byAof'], ['byNewBackup'], ['bySandbox']]],
 ];
 
+/** Short, so that instants have bases in the middle of the log. */
+const FULL_EVERY_MS = 700;
+
 describe('an instant of a captured workload equals its truth', { concurrency: 3 }, () => {
   for (const [index, [name, ways]] of TRIED.entries()) {
     test(`on ${name}, by ${ways.flat().join(', ')}`, async (t) => {
@@ -21,6 +24,7 @@ describe('an instant of a captured workload equals its truth', { concurrency: 3 
         seed: 31 + index,
         instants: ways.length,
         commands: 300,
+        fullEveryMs: FULL_EVERY_MS,
         ways: (instant) => ways[instant] ?? [],
       });
       t.diagnostic(JSON.stringify(compared));

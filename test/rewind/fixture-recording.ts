@@ -23,7 +23,7 @@ export function fixtureRecording(truth: PsyncTruth): Recording {
 }
 
 const CHOICES: readonly (readonly [prefix: string, sandbox: ServerName])[] = [
-  ['redis-4.0', 'redis-6.0'],
+  ['redis-4.0', 'redis-7.0'],
   ['redis-5.0', 'redis-6.0'],
   ['redis-6.0', 'redis-7.0'],
   ['redis-6.2', 'redis-7.0'],

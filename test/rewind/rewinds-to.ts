@@ -20,8 +20,8 @@ export type RewindEnds = {
 export type Asked = InstantTruth & { readonly instant?: string };
 
 /**
- * Brings every truth back by a sandbox: each is exact, or refused. What comes after a truth may have
- * been recorded late; the state before that is what `--earliest` stands for.
+ * Brings every truth back by a sandbox: each is exact, or refused. What comes after a truth may
+ * have been recorded late; the state before that is what `--earliest` stands for.
  */
 export async function rewindsTo(
   logged: Logged,

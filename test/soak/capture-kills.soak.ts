@@ -19,7 +19,7 @@ import { Workload } from '../support/workload.ts';
  */
 const SEED = Number(process.env['SEED'] ?? 1);
 const KILLS = Number(process.env['KILLS'] ?? 200);
-const LONGEST_LIFE_MS = 1500;
+const LONGEST_LIFE_MS = 2500;
 
 test(`a capture that is killed ${KILLS} times under load loses nothing`, async (t) => {
   const random = new SeededRandom(SEED);

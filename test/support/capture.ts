@@ -33,7 +33,7 @@ class Watched {
     return this.statuses.findLast((status) => name === undefined || status.source.name === name);
   }
 
-  /** Resolves to the first status, from now on, that `seen` likes. */
+  /** Resolves to the newest status that `seen` likes, as soon as there is one; old ones count. */
   async waitFor(
     what: string,
     seen: (status: CaptureStatus) => boolean,

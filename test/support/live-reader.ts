@@ -182,7 +182,10 @@ async function readValue(
     case 'hash':
       return readHash(server, key);
     case 'stream':
-      return readLiveStream(server, key);
+      return await readLiveStream(server, key).catch((error: unknown) => {
+        if (/no such key/.test(String(error))) return undefined;
+        throw error;
+      });
     case 'vectorset':
       return readVectorSet(server, key);
     default:

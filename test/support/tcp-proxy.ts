@@ -7,7 +7,7 @@ export class TcpProxy {
   target: number;
   /** New links are closed at once. */
   isRefusing = false;
-  /** Bytes from the server after which each link is cut; asked for each new one. */
+  /** Bytes from the server after which a replication link is cut; asked at each PSYNC. */
   cutAfter: () => number = () => Number.POSITIVE_INFINITY;
   links = 0;
   cuts = 0;
@@ -48,7 +48,7 @@ export class TcpProxy {
   #accept(client: Socket): void {
     if (this.isRefusing) return void client.destroy();
     this.links++;
-    let left = this.cutAfter();
+    let left = Number.POSITIVE_INFINITY;
     const server = connect(this.target, '127.0.0.1');
     const end = (): void => {
       client.destroy();
@@ -63,7 +63,10 @@ export class TcpProxy {
         end();
       });
     }
-    client.on('data', (bytes) => server.write(bytes));
+    client.on('data', (bytes) => {
+      if (left === Number.POSITIVE_INFINITY && bytes.includes('PSYNC')) left = this.cutAfter();
+      server.write(bytes);
+    });
     server.on('data', (bytes: Buffer) => {
       client.write(bytes.subarray(0, left));
       left -= bytes.length;

@@ -181,17 +181,20 @@ const FIELD_EXPIRY_KINDS: readonly Kind[] = [
   { weight: 1, needs: ['hgetdel'], make: (d) => [['HGETDEL', d.key('hash'), ...fields(d)]] },
 ];
 
-/** Not for Redis 8.0, whose own replicas get other vectors than it has. */
+/**
+ * Elements are only added and removed: replicas of Redis 8.0 and 8.6 keep the old vector of one
+ * that their master sets anew.
+ */
 const VECTOR_KINDS: readonly Kind[] = [
   {
     weight: 1,
-    needs: ['vadd', 'vrange'],
+    needs: ['vadd'],
     make: (d) => {
       const vector = [d.random.below(90), d.random.below(90), 7];
-      return [['VADD', d.key('vector'), 'VALUES', 3, ...vector, d.name('v'), 'NOQUANT']];
+      return [['VADD', d.key('vector'), 'VALUES', 3, ...vector, d.newName('v'), 'NOQUANT']];
     },
   },
-  { weight: 1, needs: ['vadd', 'vrange'], make: (d) => [['VREM', d.key('vector'), d.name('v')]] },
+  { weight: 1, needs: ['vadd'], make: (d) => [['VREM', d.key('vector'), d.oldName('v')]] },
 ];
 
 const MOVABLE: readonly KeyType[] = ['string', 'list', 'set', 'zset', 'hash', 'stream', 'counter'];

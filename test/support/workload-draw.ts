@@ -57,6 +57,7 @@ export class Draw {
   readonly scripts: string[] = [];
   readonly databases: readonly number[];
   #number = 0;
+  #names = 0;
 
   constructor(random: SeededRandom, databases: readonly number[]) {
     this.random = random;
@@ -102,6 +103,16 @@ export class Draw {
 
   name(prefix: string): string {
     return `${prefix}${this.random.below(25)}`;
+  }
+
+  /** One that no command has had before. */
+  newName(prefix: string): string {
+    return `${prefix}${++this.#names}`;
+  }
+
+  /** One of the last that `newName` gave. */
+  oldName(prefix: string): string {
+    return `${prefix}${Math.max(1, this.#names - this.random.below(20))}`;
   }
 
   score(): Arg {

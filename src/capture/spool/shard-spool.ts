@@ -40,8 +40,8 @@ export type SpoolEvents = {
  * was durable is there again after any death of the process; what was not is cut off at a whole
  * command and asked for again. The caller holds the folder's lock.
  *
- * `recover` first, then `begin`; bytes by `append`; `roll` between commands; `shut` at the end. Once
- * it has failed, `shut` and `recover` find out what is there.
+ * `recover` first, then `begin`; bytes by `append`; `roll` between commands; `shut` at the end.
+ * Once it has failed, `shut` and `recover` find out what is there.
  */
 export class ShardSpool {
   readonly folder: string;

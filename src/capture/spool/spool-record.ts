@@ -20,7 +20,7 @@ const CRC_AT = 32;
 export const RECORD = {
   /** JSON: SpoolHeader. The first record, once. */
   header: 1,
-  /** Raw bytes of the stream from `offset` on, arrived at `atMs`, made since `sinceMs` (0: then). */
+  /** Bytes of the stream from `offset` on, arrived at `atMs`, made since `sinceMs` (0: then). */
   data: 2,
   /** The history is called by the payload from `offset` on. */
   replid: 3,

@@ -1,3 +1,4 @@
+import { isCoded } from '../../base/index.ts';
 import type { CaptureStatus } from '../../capture/index.ts';
 import type { Invocation } from '../invocation.ts';
 import { formatAmount, formatBytes, formatCount, formatDuration } from '../output/format.ts';
@@ -6,6 +7,8 @@ import { ProgressMeter } from '../output/progress-meter.ts';
 
 /** Not on a terminal: how often a line says how it goes. */
 const LINE_MS = 30_000;
+/** Lines that wait for a reader who does not read; further ones are left out. */
+const MOST_UNREAD = 200;
 
 /**
  * Shows how captures go: one moving line on a terminal, a line every thirty seconds elsewhere, each
@@ -18,6 +21,7 @@ export class CaptureDisplay {
   readonly #latest = new Map<string, CaptureStatus>();
   #printing: Promise<void> = Promise.resolve();
   #lineAtMs = Number.NEGATIVE_INFINITY;
+  #unread = 0;
 
   constructor(invocation: Invocation) {
     this.#invocation = invocation;
@@ -84,14 +88,20 @@ export class CaptureDisplay {
 
   /** One line of JSON, in order; a reader who has gone away does not end the recording. */
   #print(document: object): void {
-    if (!this.#invocation.json) return;
-    this.#printing = this.#printing.then(async () => {
-      try {
-        await this.#invocation.printer.line(JSON.stringify(document));
-      } catch (error) {
-        if (!(error instanceof OutputClosed)) throw error;
-      }
-    });
+    if (!this.#invocation.json || this.#unread >= MOST_UNREAD) return;
+    this.#unread++;
+    const before = this.#printing;
+    this.#printing = this.#write(before, JSON.stringify(document));
+  }
+
+  async #write(before: Promise<void>, line: string): Promise<void> {
+    await before;
+    try {
+      await this.#invocation.printer.line(line);
+    } catch (error) {
+      if (!(error instanceof OutputClosed) && !isCoded(error)) throw error;
+    }
+    this.#unread--;
   }
 }
 

@@ -226,7 +226,7 @@ function formatReport(invocation: Invocation, report: ReplaceReport): string {
     Object.values(counts).reduce((total, count) => total + count, 0);
   const expired = sum(keys) - sum(keysNow);
   const facts = formatFacts([
-    ['keys', formatAmount(sum(keysNow), 'key')],
+    ['holds', formatAmount(sum(keysNow), 'key')],
     ['expired', expired > 0 ? `${formatAmount(expired, 'key')} since the instant` : null],
     ['base', formatBytes(report.baseBytes)],
     ['log', `${formatBytes(report.streamBytes)}, ${formatAmount(report.commands, 'command')}`],

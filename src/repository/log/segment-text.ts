@@ -150,7 +150,7 @@ export class SegmentText {
   }
 }
 
-/** Half as many: of two neighbours the earlier offset and the later time, at which both are there. */
+/** Half as many: of two neighbours the earlier offset and the later time: then both are there. */
 function coarser(times: readonly ArrivalTime[]): ArrivalTime[] {
   const merged: ArrivalTime[] = [];
   for (let i = 0; i < times.length; i += 2) {

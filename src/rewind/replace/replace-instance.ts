@@ -5,6 +5,7 @@ import {
   connect,
   describeServer,
   displayAddress,
+  infoFlag,
   type RedisConnection,
   Secret,
   type ServerIdentity,
@@ -233,6 +234,7 @@ class Replacement {
       await this.#role.promote();
       await this.#role.restoreSettings();
       const keysNow = await this.#countKeys();
+      await this.#warnOfFiles();
       const { baseBytes, streamBytes, translation } = replica;
       const { commands } = translation;
       return { keys, keysNow, baseBytes, streamBytes, commands, inexact: judged };
@@ -296,6 +298,24 @@ class Replacement {
     if (judged.length === 0 || this.#request.allowInexact === true) return judged;
     const message = `Cannot call the replay exact: ${judged.join('; ')}`;
     throw new CodedError('REPLAY_INEXACT', message);
+  }
+
+  /** What the server would find when it started again now. */
+  async #warnOfFiles(): Promise<void> {
+    const { info } = await describeServer(this.#conn);
+    const isRewriting =
+      infoFlag(info, 'aof_rewrite_in_progress') || infoFlag(info, 'aof_rewrite_scheduled');
+    if (infoFlag(info, 'aof_enabled') && isRewriting) {
+      this.#notice(
+        'The target rewrites its append-only file now (INFO persistence): if it were restarted ' +
+          'before that is done, its old data would be back',
+      );
+    } else if (Number(info['rdb_changes_since_last_save'] ?? 0) > 0) {
+      this.#notice(
+        "The target's dump file does not have the new data yet: BGSAVE, or its own settings, " +
+          'will write it',
+      );
+    }
   }
 
   async #countKeys(): Promise<Record<number, number>> {
