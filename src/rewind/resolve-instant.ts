@@ -224,7 +224,8 @@ class Resolver {
       return { lineage, range, offset, atMs, uncertain: null };
     }
     const ends = {
-      earliest: Math.max(span.startOffset, range.fromOffset),
+      // What arrived by then had been executed by then.
+      earliest: offset,
       latest: Math.min(span.endOffset, range.toOffset),
     };
     if (this.#side === undefined) throw uncertain(atMs, range, ends, span.sinceMs);

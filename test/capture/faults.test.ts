@@ -93,8 +93,10 @@ describe('a capture in trouble', { concurrency: 2 }, () => {
     await capture.stop();
     const [lineage] = await storedLineages(repository);
     await proveSame(repository, lineage, replica, end);
+    // At most an empty file is left that says where to go on.
+    const left = readdirSync(join(here.spoolFolder, repository.id, lineage.source, '00000'));
     assert.deepEqual(
-      readdirSync(join(here.spoolFolder, repository.id, lineage.source, '00000')),
+      left.filter((name) => !name.endsWith('.open')),
       [],
     );
   });
@@ -138,7 +140,8 @@ describe('a capture in trouble', { concurrency: 2 }, () => {
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]);
     if (mounted.status !== 0) return notRun(t, 'a small disk', 'mounting needs rights');
     try {
-      await using server = await startServer('redis-7.0');
+      const config = { 'repl-backlog-size': '64mb' };
+      await using server = await startServer('redis-7.0', { config });
       const pipe = await RespPipe.open(server.url);
       await using replica = await RawReplica.attach(server.port);
       const repository = await openPlace(here);

@@ -64,12 +64,13 @@ export async function withCapturedWorkload<T>(
   }
 }
 
-/** Resolves when the capture has everything that the server wrote, by what it says now. */
-export async function received(capture: CaptureHere, url: string): Promise<void> {
+/** Resolves, when the capture has everything that the server wrote, to how much that is. */
+export async function received(capture: CaptureHere, url: string): Promise<number> {
   const { replid, offset } = await readReplication(url);
   await until(`offset ${offset} of ${replid}: ${capture.story()}`, () => {
     const status = capture.latest();
     if (status?.phase === 'failed') throw new Error(capture.story());
     return status?.replid === replid && (status.receivedOffset ?? 0) >= offset;
   });
+  return offset;
 }

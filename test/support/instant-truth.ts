@@ -1,5 +1,5 @@
 import { readLive } from './live-reader.ts';
-import type { HashField, KeyModel, Model, StreamModel, ValueModel } from './model.ts';
+import type { GroupModel, HashField, KeyModel, Model, ValueModel } from './model.ts';
 import { diffModels, type DiffOptions } from './diff-models.ts';
 
 /**
@@ -126,18 +126,29 @@ function isPast([, , expireAt]: HashField, byMs: number): boolean {
 
 /** When a consumer was last seen is not replicated. */
 export function withoutClientTraces(model: Model): Model {
-  const keys = [...model.keys].map(
-    ([id, key]) => [id, { ...key, value: withoutSeenTimes(key.value) }] as const,
-  );
-  return { ...model, keys: new Map(keys) };
-}
-
-function withoutSeenTimes(value: ValueModel): ValueModel {
-  if (value.kind !== 'stream') return value;
-  const groups = value.stream.groups.map((group) => ({
+  return withStreams(model, (group) => ({
     ...group,
     consumers: group.consumers.map(({ name }) => ({ name })),
   }));
-  const stream: StreamModel = { ...value.stream, groups };
-  return { kind: 'stream', stream };
+}
+
+/** Before Redis 8.8, replicas learn of a consumer only when something is pending for it. */
+export function withoutIdleConsumers(model: Model): Model {
+  return withStreams(model, (group) => ({
+    ...group,
+    consumers: group.consumers.filter(({ name }) =>
+      group.pending.some(({ consumer }) => consumer === name),
+    ),
+  }));
+}
+
+function withStreams(model: Model, change: (group: GroupModel) => GroupModel): Model {
+  const changed = (value: ValueModel): ValueModel => {
+    if (value.kind !== 'stream') return value;
+    return { kind: 'stream', stream: { ...value.stream, groups: value.stream.groups.map(change) } };
+  };
+  const keys = [...model.keys].map(
+    ([id, key]) => [id, { ...key, value: changed(key.value) }] as const,
+  );
+  return { ...model, keys: new Map(keys) };
 }

@@ -44,6 +44,9 @@ export type LiveServer = {
 
 const KEYS_AT_ONCE = 2000;
 const FIELDS_AT_ONCE = 1000;
+/** Of HPEXPIRETIME. */
+const NO_EXPIRY = -1;
+const NO_FIELD = -2;
 
 export async function readLive(url: string, options: LiveOptions = {}): Promise<Model> {
   return withServer(url, options, async (server) => {
@@ -208,9 +211,11 @@ async function readHash(server: LiveServer, key: Buffer): Promise<ValueModel> {
     : version[0] > 7 || (version[0] === 7 && version[1] >= 4);
   const expiries = expiring ? await readFieldExpiries(server, key, pairs) : [];
   return hashValue(
-    pairs.map(([field, value], i): HashField => {
-      const at = expiries[i] ?? -1;
-      return [bytes(field), bytes(value), at < 0 ? null : at];
+    pairs.flatMap(([field, value], i): HashField[] => {
+      const at = expiries[i] ?? NO_EXPIRY;
+      // It expired between the two questions.
+      if (at === NO_FIELD) return [];
+      return [[bytes(field), bytes(value), at === NO_EXPIRY ? null : at]];
     }),
   );
 }
