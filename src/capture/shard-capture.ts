@@ -399,9 +399,10 @@ export class ShardCapture {
       this.#phase('full', 'The spool is full: waiting for the repository to take it');
     }
     await this.#spool.shut();
+    const { lineage } = this.#tail;
     this.#leaveLineage();
     this.#spoolFailure = null;
-    const state = await this.#recover();
+    const state = (await this.#recover()) ?? (await this.#storedState(lineage));
     this.#store?.wake();
     if (state !== null && !this.#setup.request.signal.aborted) this.#restore(state);
   }
@@ -419,6 +420,24 @@ export class ShardCapture {
         await delay(waitMs, undefined, { signal }).catch(() => {});
       }
     }
+  }
+
+  /** Of a spool with nothing in it: all that it had is in the repository. */
+  async #storedState(lineage: LineageRecord | null): Promise<SpoolState | null> {
+    const { request, source, shard } = this.#setup;
+    const { repository, signal } = request;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        const { state } = await readNewestLog(repository, source.id, shard, signal);
+        return state?.lineage.lineage === lineage?.lineage ? state : null;
+      } catch (error) {
+        if (!isCoded(error)) throw error;
+        this.#phase('waiting', error.message);
+        const waitMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+        await delay(waitMs, undefined, { signal }).catch(() => {});
+      }
+    }
+    return null;
   }
 
   async #waitForRoom(): Promise<void> {

@@ -1,5 +1,5 @@
 import { readLive } from './live-reader.ts';
-import type { GroupModel, HashField, KeyModel, Model, ValueModel } from './model.ts';
+import type { HashField, KeyModel, Model, StreamModel } from './model.ts';
 import { diffModels, type DiffOptions } from './diff-models.ts';
 
 /**
@@ -36,6 +36,8 @@ export type TruthDiffOptions = DiffOptions & {
    * may be missing in it. Absent: `actual` shows expired keys too, everything must be there.
    */
   readonly actualReadMs?: number;
+  /** How late commands may have arrived, where expiries count from the arrival; default 1 s. */
+  readonly delayMs?: number;
 };
 
 /** What a restored state lacks, has too much, or has otherwise than the truth. */
@@ -44,9 +46,9 @@ export function diffFromTruth(
   actual: Model,
   options: TruthDiffOptions = {},
 ): string[] {
-  const { actualReadMs, ...rest } = options;
+  const { actualReadMs, delayMs = RELATIVE_TOLERANCE_MS, ...rest } = options;
   const isComputed = (truth.model.expiryToleranceMs ?? 0) > 0;
-  const tolerance = isComputed ? RELATIVE_TOLERANCE_MS : (options.expiryToleranceMs ?? 0);
+  const tolerance = isComputed ? delayMs : (options.expiryToleranceMs ?? 0);
   const goneInTruth = truth.readUntilMs + tolerance;
   const goneInActual = actualReadMs === undefined ? null : actualReadMs + tolerance;
   const expected = new Map(truth.model.keys);
@@ -124,31 +126,39 @@ function isPast([, , expireAt]: HashField, byMs: number): boolean {
   return expireAt !== null && expireAt <= byMs;
 }
 
-/** When a consumer was last seen is not replicated. */
+/**
+ * When a consumer was last seen is not replicated, and what a stream remembers of its producers is
+ * forgotten after seconds.
+ */
 export function withoutClientTraces(model: Model): Model {
-  return withStreams(model, (group) => ({
-    ...group,
-    consumers: group.consumers.map(({ name }) => ({ name })),
+  return withStreams(model, (stream) => ({
+    ...stream,
+    ...(stream.idmp && { idmp: { ...stream.idmp, producers: 0, iids: 0 } }),
+    groups: stream.groups.map((group) => ({
+      ...group,
+      consumers: group.consumers.map(({ name }) => ({ name })),
+    })),
   }));
 }
 
 /** Before Redis 8.8, replicas learn of a consumer only when something is pending for it. */
 export function withoutIdleConsumers(model: Model): Model {
-  return withStreams(model, (group) => ({
-    ...group,
-    consumers: group.consumers.filter(({ name }) =>
-      group.pending.some(({ consumer }) => consumer === name),
-    ),
+  return withStreams(model, (stream) => ({
+    ...stream,
+    groups: stream.groups.map((group) => ({
+      ...group,
+      consumers: group.consumers.filter(({ name }) =>
+        group.pending.some(({ consumer }) => consumer === name),
+      ),
+    })),
   }));
 }
 
-function withStreams(model: Model, change: (group: GroupModel) => GroupModel): Model {
-  const changed = (value: ValueModel): ValueModel => {
-    if (value.kind !== 'stream') return value;
-    return { kind: 'stream', stream: { ...value.stream, groups: value.stream.groups.map(change) } };
-  };
-  const keys = [...model.keys].map(
-    ([id, key]) => [id, { ...key, value: changed(key.value) }] as const,
-  );
+function withStreams(model: Model, change: (stream: StreamModel) => StreamModel): Model {
+  const keys = [...model.keys].map(([id, key]): [string, KeyModel] => {
+    const { value } = key;
+    if (value.kind !== 'stream') return [id, key];
+    return [id, { ...key, value: { kind: 'stream', stream: change(value.stream) } }];
+  });
   return { ...model, keys: new Map(keys) };
 }

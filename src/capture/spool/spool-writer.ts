@@ -181,8 +181,7 @@ export class SpoolWriter {
     let size = 0;
     for (const buffer of step.buffers) size += buffer.length;
     const { bytesWritten } = await file.handle.writev(step.buffers, file.bytes);
-    // A disk that fills up takes a part.
-    if (bytesWritten !== size) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+    if (bytesWritten !== size) throw shortWrite();
     file.bytes += size;
     this.#queuedBytes -= size;
     this.#writtenOffset = step.endOffset;
@@ -216,8 +215,14 @@ export class SpoolWriter {
     const handle = await open(path, 'wx', 0o600);
     const place = { offset: header.startOffset, atMs: header.lastMs };
     const head = Buffer.concat([MAGIC, encodeRecord(RECORD.header, encodeHeader(header), place)]);
-    await handle.write(head);
-    await handle.datasync();
+    try {
+      const { bytesWritten } = await handle.write(head);
+      if (bytesWritten !== head.length) throw shortWrite();
+      await handle.datasync();
+    } catch (error) {
+      await handle.close().catch(() => {});
+      throw error;
+    }
     return { handle, path, sequence, header, bytes: head.length };
   }
 
@@ -248,4 +253,9 @@ export class SpoolWriter {
     for (const wake of this.#waiters.splice(0)) wake();
     if (!this.#isShut) this.#events.onFailed(error);
   }
+}
+
+/** A disk that fills up takes a part. */
+function shortWrite(): Error {
+  return Object.assign(new Error('short write'), { code: 'ENOSPC' });
 }
