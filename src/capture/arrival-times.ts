@@ -2,6 +2,11 @@ import type { Clock } from '../base/index.ts';
 
 /** A clock that goes back by less is held and not mentioned: a server of time pulls it so. */
 const SMALL_STEP_MS = 50;
+/**
+ * After a step back bytes are held at a time that the clock cannot have shown before the step: it is
+ * looked at each second, so that what it showed last is known that well.
+ */
+const HOLD_AHEAD_MS = 2000;
 
 /**
  * When bytes arrived: milliseconds that never go back within a lineage, and since when they may
@@ -16,10 +21,14 @@ export class ArrivalTimes {
   #lateSinceMs = 0;
   #lateUntil = 0;
   #isStepped = false;
+  /** The latest that the clock was seen at. */
+  #seenMs: number;
+  #holdMs = 0;
 
   constructor(clock: Clock, lastMs: number) {
     this.#clock = clock;
     this.lastMs = lastMs;
+    this.#seenMs = lastMs;
   }
 
   get isLate(): boolean {
@@ -37,16 +46,32 @@ export class ArrivalTimes {
     this.#lateUntil = Math.min(this.#lateUntil, offset);
   }
 
+  /** Looks at the clock while nothing arrives; to be called each second. */
+  look(): void {
+    if (!this.#isStepped) this.#seenMs = Math.max(this.#seenMs, this.#clock.now());
+  }
+
   /** Of bytes that begin at `offset`. `sinceMs` 0: made when they arrived. */
   stamp(offset: number): { readonly atMs: number; readonly sinceMs: number } {
     const now = this.#clock.now();
-    const isBehind = now < this.lastMs - SMALL_STEP_MS;
-    if (isBehind && !this.#isStepped) this.steps++;
-    this.#isStepped = isBehind;
-    const atMs = Math.max(now, this.lastMs);
+    const isBehind = this.#noticeStep(now);
+    const atMs = isBehind ? this.#holdMs : Math.max(now, this.lastMs);
     this.lastMs = atMs;
     if (offset < this.#lateUntil) return { atMs, sinceMs: Math.min(this.#lateSinceMs, now) };
     this.#lateSinceMs = 0;
     return { atMs, sinceMs: isBehind ? now : 0 };
+  }
+
+  /** Whether the clock shows less than it did. */
+  #noticeStep(now: number): boolean {
+    const mostMs = Math.max(this.#seenMs, this.lastMs);
+    const isBehind = now < mostMs - SMALL_STEP_MS;
+    if (isBehind && !this.#isStepped) {
+      this.steps++;
+      this.#holdMs = mostMs + HOLD_AHEAD_MS;
+    }
+    this.#isStepped = isBehind;
+    if (!isBehind) this.#seenMs = mostMs > now ? mostMs : now;
+    return isBehind;
   }
 }

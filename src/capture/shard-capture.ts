@@ -360,6 +360,7 @@ export class ShardCapture {
 
   #tick(): void {
     const { arrivals, offset } = this.#tail;
+    arrivals.look();
     const isOver = this.#catchUp.look(offset, this.#now() - this.#startedAtMs);
     if (this.#link !== null && arrivals.isLate && isOver) arrivals.endLate(offset);
     this.#tail.rollIfDue();
