@@ -48,11 +48,29 @@ describe('DependencyClosure', () => {
     assert.equal(needed(close('a', 'MSETNX a 1 c 1'), 'a c'), 'a c');
   });
 
+  test('joins many keys of one command without linking each with each', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => `k${index}`);
+    const closure = new DependencyClosure();
+    each([`MSETNX ${many.map((key) => `${key} v`).join(' ')}`], (command) => closure.add(command));
+    assert.ok(closure.links < 3000);
+    const keys = closure.close((_, key) => key.toString() === 'k7');
+    assert.equal(needed(keys, 'k0 k7 k999 k1000 k0@1'), 'k0 k7 k999');
+    assert.equal([...keys.named()].length, 1000);
+    const none = closure.close((_, key) => key.toString() === 'other');
+    assert.equal([...none.named()].length, 0);
+  });
+
+  test('joins the streams of an XREADGROUP, whose groups it changes', () => {
+    const keys = close('a', 'XREADGROUP GROUP g c STREAMS a b > >');
+    assert.equal(needed(keys, 'a b c'), 'a b');
+  });
+
   test('needs everything for what nobody can follow', () => {
     for (const line of [
       'EVAL script 1 z',
       'JSON.SET z $ 1',
       'RREPLAY uuid x',
+      'KEYDB.CRON z REPEAT 0 1 x',
       'SORT z BY w_* STORE y',
       'SORT z GET o_* STORE y',
     ]) {

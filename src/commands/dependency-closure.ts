@@ -14,15 +14,22 @@ export type KeyPredicate = (database: number, key: Buffer) => boolean;
  * the keys that commands of several keys name, and nothing else.
  */
 export class DependencyClosure {
-  /** By a key's identity: the identities that it depends on directly. */
+  /** By a key's identity (or a hub's): the identities that it depends on directly. */
   readonly #sources = new Map<string, Set<string>>();
   /** Databases that SWAPDB exchanges count as one; by number, the lowest of the group. */
   readonly #groups = new Map<number, number>();
   #everything: string | null = null;
+  #hubs = 0;
+  #links = 0;
 
   /** The name of a command whose keys nobody can know, so that all keys are needed; or null. */
   get everythingBecause(): string | null {
     return this.#everything;
+  }
+
+  /** How much was learned: dependencies between two keys. Memory grows with it. */
+  get links(): number {
+    return this.#links;
   }
 
   /** Learns from one command of the stream. */
@@ -40,14 +47,10 @@ export class DependencyClosure {
     if (typeof positions === 'string' || INDEPENDENT.has(command.name)) return;
     if (positions.length < 2) return;
     const identities = positions.map((position) => identityOf(command, position));
-    for (const [index, { access }] of positions.entries()) {
-      if (access === 'RO') continue;
-      let sources = this.#sources.get(identities[index]);
-      if (sources === undefined) {
-        sources = new Set();
-        this.#sources.set(identities[index], sources);
-      }
-      for (const identity of identities) sources.add(identity);
+    const sources = identities.length > FEW_KEYS ? [this.#hubOf(identities)] : identities;
+    for (const [index, position] of positions.entries()) {
+      if (isRead(command, position)) continue;
+      this.#link(identities[index], sources);
     }
   }
 
@@ -64,6 +67,7 @@ export class DependencyClosure {
     const needed = new Set<string>();
     const waiting = [...graph.keys()].filter((identity) => {
       const { database, key } = keyOf(identity);
+      if (database < 0) return false;
       return membersOf(this.#groups, database).some((member) => isWanted(member, key));
     });
     for (let identity = waiting.pop(); identity !== undefined; identity = waiting.pop()) {
@@ -72,6 +76,24 @@ export class DependencyClosure {
       waiting.push(...(graph.get(identity) ?? []));
     }
     return new NeededKeys(isWanted, this.#groups, needed);
+  }
+
+  /** What stands for all keys of one command, so that many keys are not linked each with each. */
+  #hubOf(identities: readonly string[]): string {
+    const hub = `-1 ${this.#hubs++}`;
+    this.#link(hub, identities);
+    return hub;
+  }
+
+  #link(identity: string, sources: readonly string[]): void {
+    let known = this.#sources.get(identity);
+    if (known === undefined) {
+      known = new Set();
+      this.#sources.set(identity, known);
+    }
+    const had = known.size;
+    for (const source of sources) known.add(source);
+    this.#links += known.size - had;
   }
 
   #grouped(identity: string): string {
@@ -127,28 +149,49 @@ export class NeededKeys {
     if (this.#needed === null) return true;
     const positions = keyPositions(command);
     if (typeof positions === 'string') return true;
-    // XREADGROUP changes the group of a stream that it is said to read.
-    const reads = command.name !== 'XREADGROUP';
     return positions.some(
-      ({ index, database, access }) =>
-        !(reads && access === 'RO') && this.has(database, command.arg(index)),
+      (position) =>
+        !isRead(command, position) && this.has(position.database, command.arg(position.index)),
     );
+  }
+
+  /** The databases that count as one with this one, itself included. */
+  databasesWith(database: number): number[] {
+    return membersOf(this.#groups, database);
+  }
+
+  /** The keys that are needed because of commands of several keys; wanted ones may be others. */
+  *named(): Generator<{ readonly databases: readonly number[]; readonly key: Buffer }> {
+    for (const identity of this.#needed ?? []) {
+      const { database, key } = keyOf(identity);
+      if (database >= 0) yield { databases: this.databasesWith(database), key };
+    }
   }
 }
 
+/** Commands of more keys are stood for by a node of their own, in database -1. */
+const FEW_KEYS = 4;
+
 /** Commands of several keys that do the same to each, whatever the others are. */
-const INDEPENDENT = new Set(['DEL', 'EXPDEL', 'MSET', 'PFCOUNT', 'UNLINK']);
+const INDEPENDENT = new Set(['DEL', 'EXPDEL', 'MSET', 'UNLINK']);
 
 /** Scripts, what nobody knows, relays, and sorting by patterns that name other keys. */
 function mayTouchAnyKey(command: NamedCommand): boolean {
   const facts = commandFacts(command.name);
   if (facts === undefined || facts.isScript || facts.keys.rule === 'rreplay') return true;
+  // A script that KeyDB runs by the clock.
+  if (command.name === 'KEYDB.CRON') return true;
   if (command.name !== 'SORT') return false;
   for (let index = 2; index + 1 < command.argc; index++) {
     const word = command.arg(index).toString('latin1', 0, 8).toUpperCase();
     if ((word === 'BY' || word === 'GET') && command.arg(index + 1).includes('*')) return true;
   }
   return false;
+}
+
+/** XREADGROUP changes the group of a stream that it is said to read. */
+function isRead({ name }: NamedCommand, { access }: KeyPosition): boolean {
+  return access === 'RO' && name !== 'XREADGROUP';
 }
 
 function databaseAt(command: NamedCommand, index: number): number | undefined {

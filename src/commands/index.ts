@@ -15,6 +15,7 @@ export {
   type CommandFacts,
   commandFacts,
   type CommandMark,
+  COMMANDS,
   isControl,
   type KeyAccess,
   type KeyRule,

@@ -40,6 +40,13 @@ describe('EntrySelector', () => {
     assert.ok(wants({ keys: bytes('') }, header('')));
   });
 
+  test('tells keys apart that end alike, or are longer', () => {
+    const tail = 'the same sixteen';
+    const keys = bytes(`1${tail}`, `2${tail}`, tail);
+    for (const key of [`1${tail}`, `2${tail}`, tail]) assert.ok(wants({ keys }, header(key)), key);
+    for (const key of [`3${tail}`, `11${tail}`]) assert.ok(!wants({ keys }, header(key)), key);
+  });
+
   test('excludes whatever was wanted', () => {
     assert.ok(!wants({ keys: bytes('a'), exclude: bytes('a') }, header('a')));
     assert.ok(wants({ exclude: bytes('a', 'b*') }, header('c')));

@@ -38,7 +38,7 @@ export function selectsEverything(selection: EntrySelection): boolean {
 /** Decides about entries by their headers, on bytes. */
 export class EntrySelector {
   readonly #databases: ReadonlySet<number> | undefined;
-  readonly #keys: readonly Uint8Array[];
+  readonly #keys: KeySet;
   readonly #match: readonly Uint8Array[];
   readonly #exclude: readonly Uint8Array[];
   readonly #types: ReadonlySet<string> | undefined;
@@ -46,7 +46,7 @@ export class EntrySelector {
 
   constructor(selection: EntrySelection) {
     this.#databases = selection.databases && new Set(selection.databases);
-    this.#keys = selection.keys ?? [];
+    this.#keys = new KeySet(selection.keys ?? []);
     this.#match = selection.match ?? [];
     this.#exclude = selection.exclude ?? [];
     this.#types = selection.types && new Set(selection.types);
@@ -67,11 +67,36 @@ export class EntrySelector {
   }
 
   #wantsKey(key: Uint8Array, start: number, end: number): boolean {
-    for (const wanted of this.#keys) {
-      if (wanted.length === end - start && equalBytes(wanted, key, start)) return true;
-    }
+    if (this.#keys.has(key, start, end)) return true;
     return this.#match.some((pattern) => matchesGlob(pattern, key, start, end));
   }
+}
+
+/** Exact keys, as many as there are. */
+class KeySet {
+  readonly #byHash = new Map<number, Uint8Array[]>();
+
+  constructor(keys: readonly Uint8Array[]) {
+    for (const key of keys) {
+      const hash = hashOf(key, 0, key.length);
+      const same = this.#byHash.get(hash);
+      if (same === undefined) this.#byHash.set(hash, [key]);
+      else same.push(key);
+    }
+  }
+
+  has(key: Uint8Array, start: number, end: number): boolean {
+    const same = this.#byHash.get(hashOf(key, start, end));
+    if (same === undefined) return false;
+    return same.some((one) => one.length === end - start && equalBytes(one, key, start));
+  }
+}
+
+/** Of the length and the last bytes, in which keys differ most. */
+function hashOf(key: Uint8Array, start: number, end: number): number {
+  let hash = end - start;
+  for (let i = Math.max(start, end - 16); i < end; i++) hash = Math.imul(hash ^ key[i], 16777619);
+  return hash;
 }
 
 function equalBytes(wanted: Uint8Array, key: Uint8Array, start: number): boolean {

@@ -4,6 +4,7 @@ import { type RedisAddress, Secret } from '../redis/index.ts';
 import { Feed, findSandboxServer, Sandbox, type SandboxServer } from '../replay/index.ts';
 import { localAddressToward } from './feed-host.ts';
 import type { MaterialiseProgress } from './materialise.ts';
+import type { NarrowedReplay } from './narrow/narrow-replay.ts';
 import { feedSourceOf } from './plan-feed-source.ts';
 import { inexactCommands, refusedCommands } from './replay-judgement.ts';
 import type { RewindPlan } from './rewind-point.ts';
@@ -25,6 +26,8 @@ export type SandboxSettings = {
 export type FillRequest = {
   readonly plan: RewindPlan;
   readonly sandbox: SandboxSettings;
+  /** Only what some keys need; null: everything. */
+  readonly narrowed?: NarrowedReplay | null;
   readonly allowInexact?: boolean;
   readonly workers?: number;
   readonly onNotice?: (text: string) => void;
@@ -60,7 +63,8 @@ export async function fillSandbox(request: FillRequest): Promise<FilledSandbox> 
     const ofBase = new Set<string>();
     feed = await listen(request, sandbox, (text) => void ofBase.add(text));
     const listening = feed;
-    const timer = setInterval(() => showProgress(listening, plan, report), PROGRESS_MS);
+    const streamBytes = request.narrowed?.streamBytes ?? plan.streamBytes;
+    const timer = setInterval(() => showProgress(listening, streamBytes, report), PROGRESS_MS);
     try {
       const { replica, failed } = await sandbox.fill(feed, signal);
       const { family, version } = sandbox.target;
@@ -77,13 +81,14 @@ export async function fillSandbox(request: FillRequest): Promise<FilledSandbox> 
   }
 }
 
-async function openSandbox({ plan, sandbox, onNotice, signal }: FillRequest): Promise<Sandbox> {
+async function openSandbox(request: FillRequest): Promise<Sandbox> {
+  const { plan, sandbox, onNotice, signal } = request;
   const { url, checksMemory = true, parentFolder } = sandbox;
-  const { base, log, streamBytes } = plan;
+  const { base, log } = plan;
   const highest = Math.max(0, ...base.databases.map(({ db }) => db));
   const options = {
     databases: Math.max(log.record.databases ?? USUAL_DATABASES, highest + 1),
-    ...(checksMemory && { expectedBytes: expectedBytes(base.totals.rawBytes, streamBytes) }),
+    ...(checksMemory && { expectedBytes: expectedBytes(request) }),
     ...(parentFolder !== undefined && { parentFolder }),
     ...(signal && { signal }),
   };
@@ -94,11 +99,14 @@ async function openSandbox({ plan, sandbox, onNotice, signal }: FillRequest): Pr
 }
 
 /** A log adds at most what it says; a long one says mostly the same again. */
-function expectedBytes(baseBytes: number, streamBytes: number): number {
+function expectedBytes({ plan, narrowed }: FillRequest): number {
+  const baseBytes = narrowed?.baseBytes ?? plan.base.totals.rawBytes;
+  const streamBytes = narrowed?.streamBytes ?? plan.streamBytes;
   return baseBytes + Math.min(streamBytes, Math.max(baseBytes, GROWTH_BYTES));
 }
 
-function chooseServer({ server }: RewindPlan, sandbox: SandboxSettings): SandboxServer {
+/** The program of a child, which must exist: SANDBOX_UNAVAILABLE. */
+export function chooseServer({ server }: RewindPlan, sandbox: SandboxSettings): SandboxServer {
   const { server: given, path } = sandbox;
   return findSandboxServer(server, { ...(given !== undefined && { given }), path });
 }
@@ -108,7 +116,7 @@ async function listen(
   sandbox: Sandbox,
   onInexact: (text: string) => void,
 ): Promise<Feed> {
-  const { plan, allowInexact = false, workers, onNotice } = request;
+  const { plan, narrowed, allowInexact = false, workers, onNotice } = request;
   const { url } = request.sandbox;
   const host = url === undefined ? LOOPBACK : await hostToward(url);
   return await Feed.listen({
@@ -116,6 +124,7 @@ async function listen(
       feedSourceOf(plan, {
         allowInexact,
         onInexact,
+        ...(narrowed && { narrowed }),
         ...(workers !== undefined && { workers }),
         ...(onNotice && { onNotice }),
       }),
@@ -136,7 +145,7 @@ async function hostToward({ host, path }: RedisAddress): Promise<string> {
   return await localAddressToward(address);
 }
 
-function showProgress(feed: Feed, { streamBytes }: RewindPlan, report: FillRequest['report']) {
+function showProgress(feed: Feed, streamBytes: number, report: FillRequest['report']) {
   const [at] = feed.progress;
   if (at === undefined) return;
   if (at.phase === 'base') {

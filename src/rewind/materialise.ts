@@ -12,7 +12,13 @@ import {
   type Source,
 } from '../repository/index.ts';
 import { DirectoryStorage } from '../storage/index.ts';
-import { type FilledSandbox, fillSandbox, type SandboxSettings } from './fill-sandbox.ts';
+import {
+  chooseServer,
+  type FilledSandbox,
+  fillSandbox,
+  type SandboxSettings,
+} from './fill-sandbox.ts';
+import { type NarrowedReplay, narrowReplay } from './narrow/narrow-replay.ts';
 import type { RewindPlan } from './rewind-point.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 
@@ -31,6 +37,11 @@ export type MaterialiseRequest = {
   readonly sandbox: SandboxSettings;
   /** Only this is read from the sandbox. */
   readonly selection?: EntrySelection;
+  /**
+   * Replay only what the selected keys can depend on, where that is known to be little and to give
+   * the same. Default true.
+   */
+  readonly narrows?: boolean;
   /**
    * Where the backup goes: the repository of the plan, opened for writing (a synthetic backup, for
    * good), or a folder of the caller's that stays. Absent: a temporary folder, removed by `close`.
@@ -122,7 +133,8 @@ async function make(
     keys: 0,
   };
   report({});
-  await using filled = await fillSandbox({ ...request, report });
+  const narrowed = await narrow(request, report);
+  await using filled = await fillSandbox({ ...request, narrowed, report });
   report({ phase: 'reading', text: 'Reading the sandbox', bytes: 0, expectedBytes: null, keys: 0 });
   const { manifest } = await backUp({
     repository,
@@ -143,6 +155,27 @@ async function make(
     ...(signal && { signal }),
   });
   return { repository, source, manifest, inexact: filled.inexact };
+}
+
+/** What of base and log is enough for the selected keys; null: all of it is replayed. */
+async function narrow(
+  { plan, sandbox, selection, narrows = true, onNotice, signal }: MaterialiseRequest,
+  report: (progress: Partial<MaterialiseProgress>) => void,
+): Promise<NarrowedReplay | null> {
+  if (!narrows || selection === undefined) return null;
+  // Nobody shall wait for the log only to hear that there is no server.
+  if (sandbox.url === undefined) chooseServer(plan, sandbox);
+  const expectedBytes = plan.streamBytes;
+  const onProgress = (text: string, bytes: number): void => report({ text, bytes, expectedBytes });
+  const { replay, because } = await narrowReplay({
+    plan,
+    selection,
+    onProgress,
+    ...(signal && { signal }),
+  });
+  report({ text: 'Starting a sandbox', bytes: 0, expectedBytes: null });
+  if (because !== null) onNotice?.(`Everything is replayed: ${because}`);
+  return replay;
 }
 
 /** What the backup says of itself: it stands for the source, at the instant. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { CodedError } from '../base/index.ts';
 import { type EntrySelection, selectsEverything } from '../entries/index.ts';
 import type { FedPiece, FedServer, FeedSource } from '../replay/index.ts';
@@ -15,7 +16,10 @@ import {
   type ExportTtlPolicy,
   parseExportTarget,
 } from '../restore/index.ts';
+import type { NarrowedReplay } from './narrow/narrow-replay.ts';
 import type { RewindPlan } from './rewind-point.ts';
+
+const MAX_WORKERS = 8;
 
 export type FeedSourceOptions = {
   /**
@@ -25,8 +29,10 @@ export type FeedSourceOptions = {
   readonly ttl?: Extract<ExportTtlPolicy, 'recorded' | 'persist'>;
   /** Added to every recorded expiry of the base, milliseconds. */
   readonly shiftMs?: number;
-  /** Only these of the base; a log cannot be selected from. */
+  /** Only these of the base, without functions; a log cannot be selected from. */
   readonly selection?: EntrySelection;
+  /** Instead: of the base and of the log what some keys need, and the functions. */
+  readonly narrowed?: NarrowedReplay;
   /** Write what the fed server cannot hold exactly, as near as it can. */
   readonly allowInexact?: boolean;
   readonly workers?: number;
@@ -66,6 +72,9 @@ export function feedSourceOf(plan: RewindPlan, options: FeedSourceOptions = {}):
 /** As `feedSourceOf`, also for a backup without a log. It is read once. */
 export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = {}): FeedSource {
   const { repository, source, base, log } = parts;
+  const { narrowed } = options;
+  const selection = narrowed?.baseSelection ?? options.selection;
+  const isWhole = narrowed !== undefined || selectsEverything(selection ?? {});
   return {
     writeBase: async (server, write, signal) => {
       const report = await exportBackup({
@@ -74,12 +83,13 @@ export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = 
         format: 'rdb',
         target: parseExportTarget(targetName(server)),
         output: asOutput(write),
-        functions: selectsEverything(options.selection ?? {}) ? 'include' : 'skip',
+        functions: isWhole ? 'include' : 'skip',
         ttl: options.ttl ?? 'recorded',
         ttlShiftMs: options.shiftMs ?? 0,
-        ...(options.selection && { selection: options.selection }),
+        ...(selection && { selection }),
         allowInexact: options.allowInexact ?? false,
-        ...(options.workers !== undefined && { workers: options.workers }),
+        // The server takes it as fast as it is made, and this thread has little to do.
+        workers: options.workers ?? Math.min(MAX_WORKERS, availableParallelism()),
         onProgress: ({ keys }) => options.onProgress?.({ keys, totalKeys: base.totals.keys }),
         ...(options.onNotice && { onNotice: options.onNotice }),
         signal,
@@ -90,9 +100,10 @@ export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = 
       checkExact(report, server, options.allowInexact === true);
       if (report.totals.inexact > 0) options.onInexact?.(inexactBase(report));
     },
-    readStream: (signal) => readPieces(repository, source, log, signal),
+    readStream: (signal) =>
+      narrowed?.readStream(signal) ?? readPieces(repository, source, log, signal),
     startDatabase: log?.startDatabase ?? 0,
-    streamBytes: log === null ? 0 : log.toOffset - log.fromOffset,
+    streamBytes: narrowed?.streamBytes ?? (log === null ? 0 : log.toOffset - log.fromOffset),
   };
 }
 

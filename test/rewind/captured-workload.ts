@@ -20,6 +20,8 @@ export type WorkloadPlan = {
   readonly commands: number;
   /** Time from one full backup to the next, each a base in the middle of the log; default none. */
   readonly fullEveryMs?: number;
+  /** Commands of these names are not sent. */
+  readonly leavesOut?: ReadonlySet<string>;
 };
 
 const SEGMENT_MS = 1000;
@@ -30,12 +32,15 @@ const SEGMENT_MS = 1000;
  */
 export async function withCapturedWorkload<T>(
   server: RunningServer,
-  { seed, instants, commands, fullEveryMs }: WorkloadPlan,
+  { seed, instants, commands, fullEveryMs, leavesOut }: WorkloadPlan,
   work: (captured: CapturedWorkload) => Promise<T>,
 ): Promise<T> {
   const place = capturePlace();
   try {
-    await using workload = await Workload.start(server.url, { seed });
+    await using workload = await Workload.start(server.url, {
+      seed,
+      ...(leavesOut && { leavesOut }),
+    });
     await workload.run(commands);
     await using capture = await CaptureHere.start(server.url, place, {
       segmentMs: SEGMENT_MS,

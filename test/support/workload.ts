@@ -16,6 +16,8 @@ export type WorkloadOptions = {
   readonly seed: number;
   /** Default 0, 1, 3 and 15. */
   readonly databases?: readonly number[];
+  /** Commands of these names are not sent. */
+  readonly leavesOut?: ReadonlySet<string>;
 };
 
 const BATCH = 100;
@@ -32,6 +34,7 @@ export class Workload {
   readonly #totalWeight: number;
   readonly #known: ReadonlySet<string>;
   readonly #draw: Draw;
+  readonly #leavesOut: ReadonlySet<string>;
   #commands = 0;
   readonly #errors = new Map<string, number>();
 
@@ -47,6 +50,7 @@ export class Workload {
     const all = [...STRING_KINDS, ...COLLECTION_KINDS, ...STREAM_KINDS, ...WHOLE_KINDS];
     this.#kinds = all.filter(({ needs }) => (needs ?? []).every((name) => known.has(name)));
     this.#totalWeight = this.#kinds.reduce((sum, { weight }) => sum + weight, 0);
+    this.#leavesOut = options.leavesOut ?? new Set();
     this.#draw = new Draw(new SeededRandom(options.seed), options.databases ?? [0, 1, 3, 15]);
   }
 
@@ -164,8 +168,8 @@ export class Workload {
   }
 
   #send(command: Parameters<RespPipe['pipe']>): void {
-    this.#pipe.pipe(...command);
     this.#commands++;
+    if (!this.#leavesOut.has(String(command[0]))) this.#pipe.pipe(...command);
   }
 
   #count(errors: readonly string[]): void {
