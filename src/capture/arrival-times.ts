@@ -3,7 +3,7 @@ import type { Clock } from '../base/index.ts';
 /** A clock that goes back by less is held and not mentioned: a server of time pulls it so. */
 const SMALL_STEP_MS = 50;
 /**
- * After a step back bytes are held at a time that the clock cannot have shown before the step: it is
+ * After a step back, bytes are held at a time that the clock cannot have shown before it: it is
  * looked at each second, so that what it showed last is known that well.
  */
 const HOLD_AHEAD_MS = 2000;

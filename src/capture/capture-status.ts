@@ -99,6 +99,7 @@ export async function readCaptureStatus(
 export class StatusFile {
   readonly #path: string;
   #isWriting = false;
+  #hasFolder = false;
   #next: CaptureStatus | null = null;
   #idle: Promise<void> = Promise.resolve();
 
@@ -123,10 +124,12 @@ export class StatusFile {
       const text = `${JSON.stringify(this.#next)}\n`;
       this.#next = null;
       try {
-        await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+        if (!this.#hasFolder) await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+        this.#hasFolder = true;
         await writeFile(draft, text, { mode: 0o600 });
         await rename(draft, this.#path);
       } catch {
+        this.#hasFolder = false;
         await rm(draft, { force: true }).catch(() => {});
       }
       await new Promise<void>((resolve) => setImmediate(resolve));

@@ -9,7 +9,7 @@ import {
   type SegmentRecord,
   storeSegment,
 } from '../repository/index.ts';
-import { readClosed, readPieces } from './spool/read-closed.ts';
+import { ClosedReader } from './spool/read-closed.ts';
 import type { ClosedFile, ShardSpool } from './spool/shard-spool.ts';
 
 export type StoreOptions = {
@@ -118,35 +118,48 @@ export class SegmentStore {
   }
 
   async #store(file: ClosedFile): Promise<void> {
-    const { repository, source, spool } = this.#options;
-    const { signal } = this.#abort;
-    const { header, replids, brackets } = await readClosed(file);
-    const { lineage } = header;
-    await this.#beginLineage(lineage);
     const last = this.#last;
+    const reader = await ClosedReader.open(file);
+    const { lineage } = reader.header;
     const before = last?.lineage === lineage.lineage ? last : null;
-    const stored = await storeSegment(
+    let stored: SegmentRecord;
+    try {
+      stored = await this.#storeContents(file, reader, before);
+    } finally {
+      await reader.close();
+    }
+    this.#last = stored;
+    this.segments++;
+    this.#options.onStored(file.endOffset, lineage.lineage);
+    await this.#options.spool.remove(file);
+    if (last !== null && (before === null || dayOf(before) !== dayOf(stored))) {
+      await this.#closeDays(stored);
+    }
+  }
+
+  async #storeContents(
+    file: ClosedFile,
+    reader: ClosedReader,
+    before: SegmentRecord | null,
+  ): Promise<SegmentRecord> {
+    const { repository, source } = this.#options;
+    const { header, replids, brackets } = reader;
+    await this.#beginLineage(header.lineage);
+    return await storeSegment(
       repository,
       source,
       {
-        shard: lineage.shard,
-        lineage: lineage.lineage,
+        shard: header.lineage.shard,
+        lineage: header.lineage.lineage,
         startOffset: file.startOffset,
         database: header.database,
         replids,
         brackets,
         predecessor: before && { name: before.name, digest: before.directoryDigest },
-        pieces: readPieces(file),
+        pieces: reader.pieces(),
       },
-      signal,
+      this.#abort.signal,
     );
-    this.#last = stored;
-    this.segments++;
-    this.#options.onStored(file.endOffset, lineage.lineage);
-    await spool.remove(file);
-    if (last !== null && (before === null || dayOf(before) !== dayOf(stored))) {
-      await this.#closeDays(stored);
-    }
   }
 
   /** Best effort: what is derived can be derived again. */

@@ -19,6 +19,8 @@ export type Progress = {
 /** Arrivals closer than this are told as one. */
 const MARK_MS = 20;
 const KEPT_GAPS = 50;
+/** Writing the file costs more than telling: what is told sooner after it waits for the next. */
+const FILE_MS = 700;
 
 /** What the capture of a shard says of itself: to its caller, and to other processes by a file. */
 export class ShardReport {
@@ -36,6 +38,8 @@ export class ShardReport {
   #lastFull: { readonly id: string; readonly atMs: number } | null = null;
   #isFailoverWaiting = false;
   #last: CaptureStatus | null = null;
+  /** When the file was written last, as it says itself. */
+  #filedAtMs = 0;
 
   constructor(setup: ShardSetup) {
     this.#setup = setup;
@@ -45,8 +49,10 @@ export class ShardReport {
 
   tell(progress: Progress): void {
     const status = this.status(progress);
+    const isNews = status.phase !== this.#last?.phase || status.text !== this.#last.text;
     this.#last = status;
-    this.#file.write(status);
+    const ageMs = Math.abs(status.updatedAtMs - this.#filedAtMs);
+    if (isNews || ageMs >= FILE_MS) this.#writeFile(status);
     this.#setup.request.onStatus?.(status);
   }
 
@@ -144,6 +150,14 @@ export class ShardReport {
 
   /** The file says what was told last. */
   async end(): Promise<void> {
+    if (this.#last !== null && this.#last.updatedAtMs !== this.#filedAtMs) {
+      this.#writeFile(this.#last);
+    }
     await this.#file.end();
+  }
+
+  #writeFile(status: CaptureStatus): void {
+    this.#filedAtMs = status.updatedAtMs;
+    this.#file.write(status);
   }
 }

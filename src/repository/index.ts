@@ -58,6 +58,7 @@ export {
   type Totals,
 } from './records/manifest.ts';
 export { readReports, type StoredReport, storeReport } from './reports.ts';
+export { checkLogStored } from './log/check-log-stored.ts';
 export { closeDays } from './log/close-days.ts';
 export { type LogCut, cutAtOrBefore, stateAt, timeOf, type WantedCut } from './log/cuts.ts';
 export { type LogDay, writeDayIndex } from './log/day-index.ts';

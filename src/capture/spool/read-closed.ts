@@ -2,67 +2,71 @@ import { CodedError } from '../../base/index.ts';
 import type { ArrivalTime, ReplicationId, SegmentPiece } from '../../repository/index.ts';
 import type { ClosedFile } from './shard-spool.ts';
 import type { SpoolHeader } from './spool-header.ts';
-import { SpoolReader } from './spool-reader.ts';
+import { SpoolReader, type SpoolRecord } from './spool-reader.ts';
 import { RECORD } from './spool-record.ts';
 
-/** A closed file as a segment is made of it. */
-export type ClosedContents = {
+/** Reads a closed file once, as a segment is made of it; holds it open until `close`. */
+export class ClosedReader {
   readonly header: SpoolHeader;
-  readonly replids: readonly ReplicationId[];
-  readonly brackets: readonly ArrivalTime[];
-};
+  /** These two are whole when the last piece has been given. */
+  readonly replids: ReplicationId[];
+  readonly brackets: ArrivalTime[] = [];
+  readonly #file: ClosedFile;
+  readonly #reader: SpoolReader;
+  #offset: number;
 
-/** Everything about a closed file but its bytes. SPOOL_CORRUPT when it is not what was closed. */
-export async function readClosed(file: ClosedFile): Promise<ClosedContents> {
-  const reader = await SpoolReader.open(file.path);
-  const { header } = reader;
-  const replids = [{ offset: header.startOffset, replid: header.replid }];
-  const brackets: ArrivalTime[] = [];
-  let offset = header.startOffset;
-  try {
+  private constructor(file: ClosedFile, reader: SpoolReader) {
+    const { header } = reader;
+    this.header = header;
+    this.replids = [{ offset: header.startOffset, replid: header.replid }];
+    this.#file = file;
+    this.#reader = reader;
+    this.#offset = header.startOffset;
+  }
+
+  /** SPOOL_CORRUPT when it has no head. */
+  static async open(file: ClosedFile): Promise<ClosedReader> {
+    return new ClosedReader(file, await SpoolReader.open(file.path));
+  }
+
+  /**
+   * The bytes, in order, several pieces at a time, valid until the next are asked for. Once.
+   * SPOOL_CORRUPT where the file ends elsewhere than it was closed.
+   */
+  async *pieces(): AsyncGenerator<readonly SegmentPiece[]> {
+    const reader = this.#reader;
     for (let record = await reader.next(); record !== null; record = await reader.next()) {
-      if (record.type === RECORD.replid) {
-        replids.push({ offset: record.offset, replid: record.payload.toString('latin1') });
-      } else if (record.type === RECORD.bracket) {
-        brackets.push({ offset: record.offset, ms: record.atMs });
-      } else if (record.type === RECORD.data) {
-        offset = record.offset + record.size;
+      const pieces: SegmentPiece[] = [];
+      for (let held: SpoolRecord | null = record; held !== null; held = reader.nextHeld()) {
+        this.#take(held, pieces);
       }
+      if (pieces.length > 0) yield pieces;
     }
-  } finally {
-    await reader.close();
+    if (this.#offset !== this.#file.endOffset) throw damaged(this.#file, this.#offset);
   }
-  if (offset !== file.endOffset) throw damaged(file, offset);
-  const within = brackets.filter((pair) => pair.offset >= header.startOffset);
-  return { header, replids, brackets: rising(within, file.endOffset) };
-}
 
-/** The bytes of a closed file, in order. Each piece is valid until the next is asked for. */
-export async function* readPieces(file: ClosedFile): AsyncGenerator<SegmentPiece> {
-  const reader = await SpoolReader.open(file.path);
-  let offset = file.startOffset;
-  try {
-    for (let record = await reader.next(); record !== null; record = await reader.next()) {
-      if (record.type !== RECORD.data) continue;
-      if (record.offset !== offset) break;
-      offset += record.size;
-      const { payload: bytes, atMs, sinceMs } = record;
-      yield sinceMs === 0 ? { bytes, atMs } : { bytes, atMs, sinceMs };
-    }
-  } finally {
-    await reader.close();
+  async close(): Promise<void> {
+    await this.#reader.close();
   }
-  if (offset !== file.endOffset) throw damaged(file, offset);
-}
 
-function rising(brackets: readonly ArrivalTime[], endOffset: number): ArrivalTime[] {
-  const kept: ArrivalTime[] = [];
-  for (const pair of brackets) {
-    const last = kept.at(-1);
-    if (last !== undefined && (pair.offset < last.offset || pair.ms < last.ms)) continue;
-    if (pair.offset <= endOffset) kept.push(pair);
+  #take(record: SpoolRecord, pieces: SegmentPiece[]): void {
+    const { type, offset, atMs, sinceMs, payload: bytes } = record;
+    if (type === RECORD.data) {
+      if (offset !== this.#offset) throw damaged(this.#file, this.#offset);
+      this.#offset += bytes.length;
+      pieces.push(sinceMs === 0 ? { bytes, atMs } : { bytes, atMs, sinceMs });
+    } else if (type === RECORD.replid) {
+      this.replids.push({ offset, replid: bytes.toString('latin1') });
+    } else if (type === RECORD.bracket) this.#takeBracket({ offset, ms: atMs });
   }
-  return kept;
+
+  /** Of the file's own stretch, and rising. */
+  #takeBracket(pair: ArrivalTime): void {
+    const last = this.brackets.at(-1);
+    if (pair.offset < this.header.startOffset || pair.offset > this.#file.endOffset) return;
+    if (last !== undefined && (pair.offset < last.offset || pair.ms < last.ms)) return;
+    this.brackets.push(pair);
+  }
 }
 
 function damaged(file: ClosedFile, offset: number): CodedError {

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
-import { readClosed, readPieces } from './read-closed.ts';
+import { ClosedReader } from './read-closed.ts';
 import { readFileEnd, settleFile } from './settle-file.ts';
 import { ShardSpool } from './shard-spool.ts';
 import type { SpoolHeader } from './spool-header.ts';
@@ -76,7 +76,11 @@ function openSpool(folder: string): { spool: ShardSpool; failures: Error[] } {
 async function contents(spool: ShardSpool): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for (const file of spool.closed) {
-    for await (const { bytes } of readPieces(file)) pieces.push(Buffer.from(bytes));
+    const reader = await ClosedReader.open(file);
+    for await (const some of reader.pieces()) {
+      for (const { bytes } of some) pieces.push(Buffer.from(bytes));
+    }
+    await reader.close();
   }
   return Buffer.concat(pieces);
 }
@@ -158,7 +162,10 @@ test('ShardSpool gives back what was rolled, in order, with times and names', as
     [first.startOffset, first.endOffset, second.endOffset],
     [1000, CUTS[2], 1000 + STREAM.length],
   );
-  const { replids, brackets, header } = await readClosed(second);
+  const reader = await ClosedReader.open(second);
+  for await (const pieces of reader.pieces()) assert.ok(pieces.length > 0);
+  const { replids, brackets, header } = reader;
+  await reader.close();
   assert.equal(header.database, 5);
   assert.deepEqual(replids, [
     { offset: CUTS[2], replid: HEADER.replid },

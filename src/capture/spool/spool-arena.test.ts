@@ -59,3 +59,20 @@ test('SpoolArena takes any size in records of bounded size, without a gap', () =
     }
   }
 });
+
+test('SpoolArena writes into what it was given back, never into what is still out', () => {
+  const arena = new SpoolArena();
+  const bytes = Buffer.alloc(1 << 20, 'tidemark');
+  const place = { atMs: 1, sinceMs: 0 };
+  arena.append(bytes, 0, bytes.length, { offset: 0, ...place });
+  const out = arena.take();
+  const before = Buffer.concat(out);
+  for (let round = 0; round < 3; round++) {
+    arena.append(Buffer.alloc(1 << 20, round), 0, 1 << 20, { offset: 1, ...place });
+    const taken = arena.take();
+    assert.ok(taken.every((buffer) => out.every((other) => other.buffer !== buffer.buffer)));
+    arena.giveBack(taken);
+  }
+  assert.ok(Buffer.concat(out).equals(before));
+  arena.giveBack(out);
+});

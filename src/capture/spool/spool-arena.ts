@@ -1,7 +1,9 @@
+import { BufferPool } from './buffer-pool.ts';
 import { MAX_DATA_BYTES, RECORD, RECORD_BYTES, writeRecordHead } from './spool-record.ts';
 
-const SMALL_BYTES = 64 << 10;
-const LARGE_BYTES = 1 << 20;
+/** Of all shards of the process: what is small is kept of few, as most of a thousand are idle. */
+const SMALL = new BufferPool(64 << 10, 16);
+const LARGE = new BufferPool(256 << 10, 24);
 
 /**
  * Collects what arrives as records, until it goes to the disk. Bytes of one millisecond share a
@@ -46,11 +48,19 @@ export class SpoolArena {
     this.bytes += record.length;
   }
 
-  /** Everything collected, the caller's from now on. */
+  /** Everything collected, the caller's from now on, or until `giveBack`. */
   take(): Buffer[] {
     this.#endBuffer();
     this.bytes = 0;
     return this.#full.splice(0);
+  }
+
+  /** What `take` gave is used again: only when no write can still read it. */
+  giveBack(buffers: readonly Buffer[]): void {
+    for (const buffer of buffers) {
+      SMALL.giveBack(buffer);
+      LARGE.giveBack(buffer);
+    }
   }
 
   /** A buffer with a growing record for this place that has room for a byte more. */
@@ -69,7 +79,7 @@ export class SpoolArena {
       this.#endBuffer();
     }
     const isBusy = this.#full.length > 0;
-    this.#buffer ??= Buffer.allocUnsafeSlow(isBusy ? LARGE_BYTES : SMALL_BYTES);
+    this.#buffer ??= (isBusy ? LARGE : SMALL).take();
     this.#headAt = this.#length;
     this.#length += RECORD_BYTES;
     this.bytes += RECORD_BYTES;

@@ -8,7 +8,7 @@ import type { RecordHead } from './spool-record.ts';
 export type SpoolRecord = RecordHead & {
   /** Of its head, in the file. */
   readonly position: number;
-  /** Valid until the next record is asked for. */
+  /** Valid until `next` is called again. */
   readonly payload: Buffer;
 };
 
@@ -59,16 +59,34 @@ export class SpoolReader {
     if (!(await this.#fill(RECORD_BYTES))) return null;
     const head = readRecordHead(this.#buffer.subarray(this.#from, this.#from + RECORD_BYTES));
     if (head === undefined || !(await this.#fill(RECORD_BYTES + head.size))) return null;
-    const position = this.#position;
-    const bytes = this.#take(RECORD_BYTES + head.size);
-    const payload = bytes.subarray(RECORD_BYTES);
-    if (!isWhole(bytes.subarray(0, RECORD_BYTES), payload)) return null;
-    this.end = this.#position;
-    return { ...head, position, payload };
+    return this.#takeRecord(head);
+  }
+
+  /**
+   * The next whole record if it stands in memory; null where there is none, where it has to be
+   * read, and on damage: `next` tells.
+   */
+  nextHeld(): SpoolRecord | null {
+    const held = this.#to - this.#from;
+    if (held < RECORD_BYTES) return null;
+    const head = readRecordHead(this.#buffer.subarray(this.#from, this.#from + RECORD_BYTES));
+    return head === undefined || held < RECORD_BYTES + head.size ? null : this.#takeRecord(head);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  #takeRecord(head: RecordHead): SpoolRecord | null {
+    const { type, size, offset, atMs, sinceMs, crc } = head;
+    const position = this.#position;
+    const from = this.#from;
+    const payload = this.#buffer.subarray(from + RECORD_BYTES, from + RECORD_BYTES + size);
+    if (!isWhole(this.#buffer.subarray(from, from + RECORD_BYTES), payload)) return null;
+    this.#from += RECORD_BYTES + size;
+    this.#position += RECORD_BYTES + size;
+    this.end = this.#position;
+    return { type, size, offset, atMs, sinceMs, crc, position, payload };
   }
 
   #take(size: number): Buffer {

@@ -41,16 +41,22 @@ export type RecordHead = {
   readonly crc: number;
 };
 
+/** The head being written. */
+const HEAD_BYTES = new Uint8Array(RECORD_BYTES);
+const CHECKED_HEAD_BYTES = HEAD_BYTES.subarray(0, CRC_AT);
+const HEAD = new DataView(HEAD_BYTES.buffer);
+
 /** Writes a head at `at`; the payload of `head.size` bytes already stands behind it. */
 export function writeRecordHead(out: Buffer, at: number, head: Omit<RecordHead, 'crc'>): void {
-  out.writeUInt32LE(head.type, at);
-  out.writeUInt32LE(head.size, at + 4);
-  out.writeBigUInt64LE(BigInt(head.offset), at + 8);
-  out.writeBigUInt64LE(BigInt(head.atMs), at + 16);
-  out.writeBigUInt64LE(BigInt(head.sinceMs), at + 24);
+  HEAD.setUint32(0, head.type, true);
+  HEAD.setUint32(4, head.size, true);
+  writeNumber(8, head.offset);
+  writeNumber(16, head.atMs);
+  writeNumber(24, head.sinceMs);
   const body = at + RECORD_BYTES;
-  const crc = crc32(out.subarray(body, body + head.size), crc32(out.subarray(at, at + CRC_AT)));
-  out.writeUInt32LE(crc, at + CRC_AT);
+  const crc = crc32(out.subarray(body, body + head.size), crc32(CHECKED_HEAD_BYTES));
+  HEAD.setUint32(CRC_AT, crc, true);
+  out.set(HEAD_BYTES, at);
 }
 
 /** One record of its own, for what is no data. */
@@ -70,11 +76,23 @@ export function readRecordHead(bytes: Buffer): RecordHead | undefined {
   const type = bytes.readUInt32LE(0);
   const size = bytes.readUInt32LE(4);
   if (type < RECORD.header || type > RECORD.bracket || size > MAX_PAYLOAD_BYTES) return undefined;
-  const offset = Number(bytes.readBigUInt64LE(8));
-  const atMs = Number(bytes.readBigUInt64LE(16));
-  const sinceMs = Number(bytes.readBigUInt64LE(24));
-  if (![offset, atMs, sinceMs].every(Number.isSafeInteger)) return undefined;
+  const offset = readNumber(bytes, 8);
+  const atMs = readNumber(bytes, 16);
+  const sinceMs = readNumber(bytes, 24);
+  const isRight =
+    Number.isSafeInteger(offset) && Number.isSafeInteger(atMs) && Number.isSafeInteger(sinceMs);
+  if (!isRight) return undefined;
   return { type, size, offset, atMs, sinceMs, crc: bytes.readUInt32LE(CRC_AT) };
+}
+
+/** 64 bits in two halves: an integer of any size costs an allocation. */
+function writeNumber(at: number, value: number): void {
+  HEAD.setUint32(at, value % 2 ** 32, true);
+  HEAD.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
+function readNumber(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
 }
 
 /** Whether head and payload are those that were written together. */

@@ -33,9 +33,10 @@ type OpenFile = {
   bytes: number;
 };
 
-/** Small arrivals wait so long for company on the way to the disk. */
-const GATHER_MS = 40;
-const GATHER_BYTES = 256 << 10;
+/** Small arrivals wait so long for company on the way to the disk: less where a sync is due. */
+const MIN_GATHER_MS = 40;
+const MAX_GATHER_MS = 250;
+const GATHER_BYTES = 1 << 20;
 /** Written bytes are made durable at least so often. */
 const SYNC_MS = 500;
 
@@ -89,7 +90,9 @@ export class SpoolWriter {
     this.#arena.append(buffer, start, end, { offset: this.#offset, atMs, sinceMs });
     this.#offset += end - start;
     this.#rollBytes += end - start;
-    this.#schedule(this.#arena.bytes >= GATHER_BYTES ? 0 : GATHER_MS);
+    if (this.#running !== null) return;
+    if (this.#arena.bytes >= GATHER_BYTES) this.#schedule(0);
+    else if (this.#timer === null) this.#schedule(this.#gatherMs);
   }
 
   noteReplid(replid: string): void {
@@ -100,7 +103,7 @@ export class SpoolWriter {
 
   noteBracket(atMs: number, offset: number): void {
     this.#arena.add(encodeRecord(RECORD.bracket, Buffer.alloc(0), { offset, atMs }));
-    this.#schedule(GATHER_MS);
+    this.#schedule(this.#gatherMs);
   }
 
   /**
@@ -170,8 +173,17 @@ export class SpoolWriter {
     }
     this.#running = null;
     if (this.#failure !== null) return;
-    if (this.#arena.bytes > 0) this.#schedule(GATHER_MS);
-    else if (this.#writtenOffset > this.durableOffset) this.#schedule(SYNC_MS);
+    if (this.#arena.bytes > 0) this.#schedule(this.#gatherMs);
+    else if (this.#writtenOffset > this.durableOffset) this.#schedule(Math.max(1, this.#syncInMs));
+  }
+
+  /** Until the next sync is due, rounded up. */
+  get #syncInMs(): number {
+    return Math.ceil(this.#syncedAtMs + SYNC_MS - this.#clock.monotonic());
+  }
+
+  get #gatherMs(): number {
+    return Math.max(MIN_GATHER_MS, Math.min(MAX_GATHER_MS, this.#syncInMs));
   }
 
   async #do(step: Step): Promise<void> {
@@ -185,6 +197,7 @@ export class SpoolWriter {
     file.bytes += size;
     this.#queuedBytes -= size;
     this.#writtenOffset = step.endOffset;
+    this.#arena.giveBack(step.buffers);
   }
 
   async #roll(step: Extract<Step, { kind: 'roll' }>): Promise<void> {

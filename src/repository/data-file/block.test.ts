@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { isCoded } from '../../base/index.ts';
-import { MAX_BLOCK_BYTES, openBlock, sealBlock, sha256 } from './block.ts';
-import { decodeFrame, measureFrame } from './zstd-frame.ts';
+import { MAX_BLOCK_BYTES, openBlock, sealBlock, sealBlockAside, sha256 } from './block.ts';
+import { decodeFrame, FrameEncoder, measureFrame } from './zstd-frame.ts';
 
 /** Sizes around every change of the frame header's form and of zstd's own block size. */
 const SIZES = [1, 2, 100, 255, 256, 257, 65_791, 65_792, 131_071, 131_072, 131_073, 1 << 20];
@@ -102,5 +102,20 @@ test('measureFrame ends in a value or OBJECT_CORRUPT for any bytes', () => {
         assert.ok(isCoded(error, 'OBJECT_CORRUPT'), String(error));
       }
     }
+  }
+});
+
+test('sealBlockAside makes one block after the other with one encoder, whatever came first', async () => {
+  for (const sizes of [SIZES, SIZES.toReversed()]) {
+    const encoder = new FrameEncoder();
+    for (const size of sizes) {
+      for (const raw of [pattern(size), randomBytes(size)]) {
+        const sealed = await sealBlockAside(raw, encoder);
+        const stored = Buffer.concat(sealed.parts);
+        assert.equal(stored.length, sealed.storedLength);
+        assert.ok(openBlock(stored, sealed).equals(raw));
+      }
+    }
+    encoder.close();
   }
 });

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { assert, CodedError } from '../../base/index.ts';
-import { decodeFrame, encodeFrame, encodeFrameAside } from './zstd-frame.ts';
+import { decodeFrame, decodeFrameAside, encodeFrame, type FrameEncoder } from './zstd-frame.ts';
 
 /** What a writer aims at for the raw length of a block. */
 export const BLOCK_BYTES = 1 << 20;
@@ -31,11 +31,26 @@ export function sealBlock(raw: Uint8Array): SealedBlock {
   return { stored, rawLength: raw.length, digest: sha256(stored) };
 }
 
+/** A block in parts, to be stored one behind the other. */
+export type BlockParts = {
+  readonly parts: readonly Uint8Array[];
+  readonly storedLength: number;
+  readonly rawLength: number;
+  /** SHA-256 of the parts together. */
+  readonly digest: Uint8Array;
+};
+
 /** The same off the main thread; `raw` must not change before it resolves. */
-export async function sealBlockAside(raw: Uint8Array): Promise<SealedBlock> {
+export async function sealBlockAside(raw: Uint8Array, encoder: FrameEncoder): Promise<BlockParts> {
   assert(raw.length > 0 && raw.length <= MAX_BLOCK_BYTES, 'a block outside its bounds');
-  const stored = await encodeFrameAside(raw);
-  return { stored, rawLength: raw.length, digest: sha256(stored) };
+  const parts = await encoder.encode(raw);
+  const digest = createHash('sha256');
+  let storedLength = 0;
+  for (const part of parts) {
+    digest.update(part);
+    storedLength += part.length;
+  }
+  return { parts, storedLength, rawLength: raw.length, digest: digest.digest() };
 }
 
 /**
@@ -46,14 +61,33 @@ export function openBlock(
   stored: Uint8Array,
   expected: { readonly rawLength: number; readonly digest: Uint8Array },
 ): Buffer {
-  const { rawLength, digest } = expected;
+  checkBlock(stored, expected);
+  return decodeFrame(stored, expected.rawLength);
+}
+
+/** The same, decompressed off the main thread; `stored` must not change before it resolves. */
+export async function openBlockAside(
+  stored: Uint8Array,
+  expected: { readonly rawLength: number; readonly digest: Uint8Array },
+): Promise<Buffer> {
+  checkBlock(stored, expected);
+  return await decodeFrameAside(stored, expected.rawLength);
+}
+
+/** Throws OBJECT_CORRUPT unless `stored` has this SHA-256. */
+export function checkBlockDigest(stored: Uint8Array, digest: Uint8Array): void {
+  if (sha256(stored).equals(digest)) return;
+  throw new CodedError('OBJECT_CORRUPT', 'Cannot open a block: its SHA-256 differs');
+}
+
+function checkBlock(
+  stored: Uint8Array,
+  { rawLength, digest }: { readonly rawLength: number; readonly digest: Uint8Array },
+): void {
   if (!Number.isInteger(rawLength) || rawLength < 1 || rawLength > MAX_BLOCK_BYTES) {
     throw new CodedError('OBJECT_CORRUPT', `Cannot open a block of ${rawLength} bytes`);
   }
-  if (!sha256(stored).equals(digest)) {
-    throw new CodedError('OBJECT_CORRUPT', 'Cannot open a block: its SHA-256 differs');
-  }
-  return decodeFrame(stored, rawLength);
+  checkBlockDigest(stored, digest);
 }
 
 export function sha256(bytes: Uint8Array): Buffer {

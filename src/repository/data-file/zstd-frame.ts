@@ -1,9 +1,11 @@
 import { promisify } from 'node:util';
 import {
   constants,
-  zstdCompress,
+  createZstdCompress,
   zstdCompressSync,
+  zstdDecompress,
   zstdDecompressSync,
+  type ZstdCompress,
   type ZstdOptions,
 } from 'node:zlib';
 import { CodedError } from '../../base/index.ts';
@@ -31,19 +33,54 @@ const PARAMS = {
 /** What RFC 8878 asks every decoder to accept. Ours need 256 KiB. */
 const MAX_WINDOW_BYTES = 8 << 20;
 
+/** What an encoder puts out at a time: little where the first frame is small, as there are many. */
+const MIN_PART_BYTES = 16 << 10;
+const MAX_PART_BYTES = 256 << 10;
+
 const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
 
-const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
 
 /** Compresses into one frame that says its content size. */
 export function encodeFrame(raw: Uint8Array): Buffer {
   return zstdCompressSync(raw, optionsFor(raw));
 }
 
-/** The same bytes, made off the main thread. `raw` must not change before it resolves. */
-export async function encodeFrameAside(raw: Uint8Array): Promise<Buffer> {
-  return await compress(raw, optionsFor(raw));
+/**
+ * Makes frames like `encodeFrame` off the main thread, one after the other, with one context and
+ * without room for the worst case: memory outside the heap is what the collector runs for.
+ * `close` lets go of the context.
+ */
+export class FrameEncoder {
+  #stream: ZstdCompress | null = null;
+  #parts: Buffer[] = [];
+  #fail: (error: Error) => void = () => {};
+
+  /** The parts of one frame, the caller's. `raw` must not change before it resolves. */
+  async encode(raw: Uint8Array): Promise<Buffer[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#fail = reject;
+    this.#stream ??= this.#open(raw.length);
+    this.#stream.write(raw, (error) => (error ? reject(error) : resolve()));
+    await promise;
+    // Gives out, as 'data', what waits to be.
+    this.#stream.read();
+    return this.#parts.splice(0);
+  }
+
+  close(): void {
+    this.#stream?.destroy();
+  }
+
+  #open(rawLength: number): ZstdCompress {
+    const chunkSize = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, compressBound(rawLength)));
+    // Each write is a frame of its own, and says its content size as all of it is there.
+    const stream = createZstdCompress({ flush: constants.ZSTD_e_end, chunkSize, params: PARAMS });
+    stream.on('data', (part: Buffer) => this.#parts.push(part));
+    stream.on('error', (error) => this.#fail(error));
+    return stream;
+  }
 }
 
 function optionsFor(raw: Uint8Array): ZstdOptions {
@@ -60,6 +97,29 @@ function optionsFor(raw: Uint8Array): ZstdOptions {
  * when the frame itself claims that content size.
  */
 export function decodeFrame(stored: Uint8Array, rawLength: number): Buffer {
+  checkFrame(stored, rawLength);
+  let raw: Buffer;
+  try {
+    raw = zstdDecompressSync(stored, roomFor(rawLength));
+  } catch (error) {
+    throw corrupt((error as Error).message, 0, error);
+  }
+  return checkLength(raw, rawLength);
+}
+
+/** The same off the main thread. `stored` must not change before it resolves. */
+export async function decodeFrameAside(stored: Uint8Array, rawLength: number): Promise<Buffer> {
+  checkFrame(stored, rawLength);
+  let raw: Buffer;
+  try {
+    raw = await decompress(stored, roomFor(rawLength));
+  } catch (error) {
+    throw corrupt((error as Error).message, 0, error);
+  }
+  return checkLength(raw, rawLength);
+}
+
+function checkFrame(stored: Uint8Array, rawLength: number): void {
   const frame = measureFrame(stored);
   if (frame.length !== stored.length) {
     throw corrupt(`the frame ends at ${frame.length} of ${stored.length} bytes`, frame.length);
@@ -70,15 +130,14 @@ export function decodeFrame(stored: Uint8Array, rawLength: number): Buffer {
   if (frame.windowSize > MAX_WINDOW_BYTES) {
     throw corrupt(`the frame needs a window of ${frame.windowSize} bytes`, 5);
   }
-  let raw: Buffer;
-  try {
-    raw = zstdDecompressSync(stored, {
-      maxOutputLength: Math.max(rawLength, 1),
-      chunkSize: Math.max(rawLength, 64),
-    });
-  } catch (error) {
-    throw corrupt((error as Error).message, 0, error);
-  }
+}
+
+/** One byte more than there is: when a chunk is full, zlib takes another one of its size. */
+function roomFor(rawLength: number): ZstdOptions {
+  return { maxOutputLength: Math.max(rawLength, 1), chunkSize: Math.max(rawLength + 1, 64) };
+}
+
+function checkLength(raw: Buffer, rawLength: number): Buffer {
   if (raw.length === rawLength) return raw;
   throw corrupt(`the frame gave ${raw.length} bytes, ${rawLength} were expected`, 0);
 }

@@ -3,7 +3,7 @@ import { CodedError } from '../../base/index.ts';
 import type { Repository } from '../repository.ts';
 import { type LineageLog, runAt } from './lineage-log.ts';
 import type { ArrivalTime, SegmentBlock, SegmentDirectory, SegmentRecord } from './log-records.ts';
-import { openSegmentBlock, rawOfText, readSegmentDirectory } from './read-segment.ts';
+import { openSegmentBlock, rawOfText, readSegmentDirectory, stripText } from './read-segment.ts';
 import { corrupt } from './segment-format.ts';
 
 /** Neighbouring blocks are read together up to so many stored bytes. */
@@ -33,14 +33,7 @@ export async function* readLogStream(
   signal?: AbortSignal,
 ): AsyncGenerator<LogPiece> {
   if (fromOffset === toOffset) return;
-  const run = runAt(lineage, fromOffset);
-  if (run === undefined || toOffset > run.endOffset || fromOffset > toOffset) {
-    throw new CodedError(
-      'INSTANT_UNREACHABLE',
-      `Cannot read offsets ${fromOffset} to ${toOffset} of lineage ${lineage.record.lineage}: ` +
-        'they are not all stored',
-    );
-  }
+  checkReachable(lineage, fromOffset, toOffset);
   let at = fromOffset;
   let overlap = createHash('sha256');
   for (const [index, segment] of lineage.segments.entries()) {
@@ -75,6 +68,17 @@ export async function* readLogStream(
   }
 }
 
+/** INSTANT_UNREACHABLE unless the range lies in one run. */
+export function checkReachable(lineage: LineageLog, fromOffset: number, toOffset: number): void {
+  const run = runAt(lineage, fromOffset);
+  if (run !== undefined && toOffset <= run.endOffset && fromOffset <= toOffset) return;
+  throw new CodedError(
+    'INSTANT_UNREACHABLE',
+    `Cannot read offsets ${fromOffset} to ${toOffset} of lineage ${lineage.record.lineage}: ` +
+      'they are not all stored',
+  );
+}
+
 function compareOverlap(before: Hash, again: Hash, object: string): void {
   if (before.digest().equals(again.digest())) return;
   throw corrupt(object, 'where it overlaps the segment before it, its bytes are others');
@@ -97,7 +101,8 @@ export async function* readSegmentStream(
   const hash = createHash('sha256');
   const blocks = directory.blocks.filter((b) => b.endOffset > from && b.startOffset < to);
   const times = new TimeCursor(directory);
-  for await (const { raw, block } of readBlocks(repository, directory, blocks, signal)) {
+  for await (const { text, block } of readTexts(repository, directory, blocks, signal)) {
+    const raw = stripText(text, block.inserted);
     hash.update(raw);
     const end = Math.min(block.endOffset, to);
     for (let at = Math.max(block.startOffset, from); at < end; ) {
@@ -114,37 +119,74 @@ export async function* readSegmentStream(
   }
 }
 
-/** The raw bytes of blocks of one segment, in order; neighbours by one request, one ahead. */
+/** The raw bytes of blocks of one segment, in order. */
 export async function* readBlocks(
-  { storage }: Repository,
+  repository: Repository,
   directory: SegmentDirectory,
   blocks: readonly SegmentBlock[],
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly raw: Buffer; readonly text: Buffer; readonly block: SegmentBlock }> {
-  const groups = groupBlocks(blocks);
-  const read = async (group: readonly SegmentBlock[] | undefined): Promise<Buffer | undefined> => {
-    if (group === undefined) return undefined;
-    const start = group[0].offset;
-    const last = group[group.length - 1];
-    const end = last.offset + last.storedLength;
-    return await storage.read(directory.name, { start, end }, signal);
-  };
-  let ahead = read(groups[0]);
-  for (const [index, group] of groups.entries()) {
-    const bytes = (await ahead) as Buffer;
-    ahead = read(groups[index + 1]);
+  for await (const { text, block } of readTexts(repository, directory, blocks, signal)) {
+    yield { raw: rawOfText(text, block.inserted), text, block };
+  }
+}
+
+/**
+ * The texts of blocks of one segment, in order, the consumer's to change; neighbours by one
+ * request, one ahead. The next block is opened on another thread while this one is consumed.
+ */
+async function* readTexts(
+  repository: Repository,
+  directory: SegmentDirectory,
+  blocks: readonly SegmentBlock[],
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly text: Buffer; readonly block: SegmentBlock }> {
+  const { name } = directory;
+  let opening: { readonly text: Promise<Buffer>; readonly block: SegmentBlock } | undefined;
+  for await (const { stored, block } of readStored(repository, directory, blocks, signal)) {
+    const text = openSegmentBlock(stored, block, name);
     // Where the reader stops early, nobody waits for it.
+    text.catch(() => {});
+    if (opening !== undefined) yield { text: await opening.text, block: opening.block };
+    opening = { text, block };
+  }
+  if (opening !== undefined) yield { text: await opening.text, block: opening.block };
+}
+
+async function* readStored(
+  repository: Repository,
+  { name }: SegmentDirectory,
+  blocks: readonly SegmentBlock[],
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly stored: Buffer; readonly block: SegmentBlock }> {
+  const groups = groupBlocks(blocks);
+  let ahead = readGroup(repository, name, groups[0], signal);
+  for (const [index, group] of groups.entries()) {
+    const bytes = await ahead;
+    ahead = readGroup(repository, name, groups[index + 1] ?? [], signal);
     ahead.catch(() => {});
     for (const block of group) {
       const at = block.offset - group[0].offset;
-      const stored = bytes.subarray(at, at + block.storedLength);
-      const text = openSegmentBlock(stored, block, directory.name);
-      yield { raw: rawOfText(text, block.inserted), text, block };
+      yield { stored: bytes.subarray(at, at + block.storedLength), block };
     }
   }
 }
 
-function groupBlocks(blocks: readonly SegmentBlock[]): SegmentBlock[][] {
+/** The stored bytes of a group of neighbours. */
+export async function readGroup(
+  { storage }: Repository,
+  name: string,
+  group: readonly SegmentBlock[],
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const last = group.at(-1);
+  if (last === undefined) return Buffer.alloc(0);
+  const range = { start: group[0].offset, end: last.offset + last.storedLength };
+  return await storage.read(name, range, signal);
+}
+
+/** Neighbours that are read by one request. */
+export function groupBlocks(blocks: readonly SegmentBlock[]): SegmentBlock[][] {
   const groups: SegmentBlock[][] = [];
   for (const block of blocks) {
     const group = groups.at(-1);

@@ -1,5 +1,5 @@
 import { CodedError, isCoded } from '../../base/index.ts';
-import { openBlock } from '../data-file/block.ts';
+import { checkBlockDigest, openBlockAside } from '../data-file/block.ts';
 import {
   checkTrailer,
   decodeTrailer,
@@ -126,20 +126,33 @@ async function readEnd(
   return { stored, size, digest: digestText(frame), tail, from };
 }
 
-/** The text of one block, its stored bytes checked; the caller's to keep. */
-export function openSegmentBlock(stored: Uint8Array, block: SegmentBlock, name: string): Buffer {
+/** The text of one block, its stored bytes checked, opened aside; the caller's to keep. */
+export async function openSegmentBlock(
+  stored: Uint8Array,
+  block: SegmentBlock,
+  name: string,
+): Promise<Buffer> {
   const digest = Buffer.from(block.digest, 'hex');
   try {
-    return openBlock(stored, { rawLength: block.rawLength, digest });
+    return await openBlockAside(stored, { rawLength: block.rawLength, digest });
   } catch (error) {
-    if (!isCoded(error)) throw error;
-    const found = `Cannot read '${name}': block at ${block.offset}: ${error.message}`;
-    throw new CodedError('OBJECT_CORRUPT', found, {
-      object: name,
-      offset: block.offset,
-      cause: error,
-    });
+    throw damaged(error, block, name);
   }
+}
+
+/** OBJECT_CORRUPT unless the stored bytes of a block are what was written. */
+export function checkStoredBlock(stored: Uint8Array, block: SegmentBlock, name: string): void {
+  try {
+    checkBlockDigest(stored, Buffer.from(block.digest, 'hex'));
+  } catch (error) {
+    throw damaged(error, block, name);
+  }
+}
+
+function damaged(error: unknown, { offset }: SegmentBlock, name: string): unknown {
+  if (!isCoded(error)) return error;
+  const found = `Cannot read '${name}': block at ${offset}: ${error.message}`;
+  return new CodedError('OBJECT_CORRUPT', found, { object: name, offset, cause: error });
 }
 
 /** A block's text without what was inserted; the text itself where that is nothing. */
@@ -153,4 +166,17 @@ export function rawOfText(text: Buffer, inserted: readonly number[]): Buffer {
   }
   parts.push(text.subarray(at));
   return Buffer.concat(parts);
+}
+
+/** As `rawOfText`, at the front of `text` itself, which is spent. */
+export function stripText(text: Buffer, inserted: readonly number[]): Buffer {
+  if (inserted.length === 0) return text;
+  let length = inserted[0];
+  for (let i = 0; i < inserted.length; i += 2) {
+    const from = inserted[i] + inserted[i + 1];
+    const to = inserted[i + 2] ?? text.length;
+    text.copyWithin(length, from, to);
+    length += to - from;
+  }
+  return text.subarray(0, length);
 }

@@ -11,7 +11,7 @@ const SLICE_BYTES = 64 << 10;
 
 /** The text of one block and what the directory says about it. */
 export type TextBlock = {
-  /** Alone in its memory. */
+  /** Valid until the next block is asked for. */
   readonly text: Buffer;
   readonly startOffset: number;
   readonly endOffset: number;
@@ -94,6 +94,8 @@ export class SegmentText {
       if (size > BLOCK_BYTES && this.#moved > this.#blockStart) yield this.#takeBlock();
       this.#annotate();
     }
+    // A text that grows becomes a whole block: grown once, not by doubling.
+    if (size > 4 * SLICE_BYTES) this.#text.reserve(BLOCK_BYTES + SLICE_BYTES - this.#text.length);
     this.#text.append(this.#pending.view());
     this.#text.append(bytes, start, end);
     this.#pending.clear();
@@ -122,7 +124,7 @@ export class SegmentText {
 
   #takeBlock(): TextBlock {
     const block: TextBlock = {
-      text: Buffer.from(this.#text.view()),
+      text: this.#text.view(),
       startOffset: this.#blockStart,
       endOffset: this.#moved,
       database: this.#blockDatabase,

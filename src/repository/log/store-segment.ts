@@ -4,6 +4,7 @@ import type { NotableEvent } from '../../commands/index.ts';
 import type { ObjectWriter } from '../../storage/index.ts';
 import { sealBlockAside } from '../data-file/block.ts';
 import { encodeTrailer } from '../data-file/data-file-format.ts';
+import { FrameEncoder } from '../data-file/zstd-frame.ts';
 import { segmentObject } from '../layout.ts';
 import type { Repository } from '../repository.ts';
 import type {
@@ -34,16 +35,20 @@ export type SegmentInput = {
   /** It begins at a cut, with this database in force, and must end at one. */
   readonly startOffset: number;
   readonly database: number;
-  /** The ids that the history bore; the first is in force at the start. */
+  /**
+   * The ids that the history bore; the first is in force at the start. Looked at, as are the
+   * brackets, when all pieces were taken.
+   */
   readonly replids: readonly ReplicationId[];
   /** The segment before it in the lineage, as its record says; null for the first. */
   readonly predecessor: SegmentRecord['predecessor'];
-  readonly pieces: AsyncIterable<SegmentPiece>;
+  /** One at a time, or several. */
+  readonly pieces: AsyncIterable<SegmentPiece | readonly SegmentPiece[]>;
   readonly brackets?: readonly ArrivalTime[];
 };
 
 export type SegmentPiece = {
-  /** The giver's again when the next piece is asked for. */
+  /** The giver's again when the next one or ones are asked for. */
   readonly bytes: Uint8Array;
   /** Arrival, Unix milliseconds; one that goes back counts as the one before. */
   readonly atMs: number;
@@ -68,29 +73,38 @@ export async function storeSegment(
   const pieces = input.pieces[Symbol.asyncIterator]();
   try {
     const first = await pieces.next();
-    assert(first.done !== true && first.value.bytes.length > 0, 'a segment without bytes');
+    const head = first.done === true ? undefined : asList(first.value).at(0);
+    assert(head !== undefined && head.bytes.length > 0, 'a segment without bytes');
     const { shard, lineage, startOffset } = input;
-    const firstMs = first.value.atMs;
+    const firstMs = head.atMs;
     const name = segmentObject(source, { shard, lineage, startOffset, firstMs });
     const place = { repository: repository.id, source, shard, lineage, startOffset };
     const writer = await repository.storage.create(name, signal);
     const segment = new SegmentWriter(writer, input, firstMs);
     try {
       await segment.begin(place, signal);
-      let next: IteratorResult<SegmentPiece> = first;
+      let next: IteratorResult<SegmentPiece | readonly SegmentPiece[]> = first;
       while (next.done !== true) {
         signal?.throwIfAborted();
-        await segment.append(next.value, signal);
+        for (const piece of asList(next.value)) {
+          for (const block of segment.append(piece)) await segment.seal(block, signal);
+        }
         next = await pieces.next();
       }
       return await segment.close(repository, source, signal);
     } catch (error) {
       await writer.abort();
       throw error;
+    } finally {
+      segment.dispose();
     }
   } finally {
     await pieces.return?.();
   }
+}
+
+function asList(pieces: SegmentPiece | readonly SegmentPiece[]): readonly SegmentPiece[] {
+  return 'bytes' in pieces ? [pieces] : pieces;
 }
 
 class SegmentWriter {
@@ -98,6 +112,7 @@ class SegmentWriter {
   readonly #input: SegmentInput;
   readonly #firstMs: number;
   readonly #text: SegmentText;
+  readonly #encoder = new FrameEncoder();
   readonly #rawHash = createHash('sha256');
   readonly #blocks: SegmentBlock[] = [];
   readonly #marks: LogMark[] = [];
@@ -119,11 +134,12 @@ class SegmentWriter {
     await this.#object.write(header, signal);
   }
 
-  async append({ bytes, atMs, sinceMs }: SegmentPiece, signal?: AbortSignal): Promise<void> {
+  /** The blocks that are done, each to be sealed before the next is asked for. */
+  *append({ bytes, atMs, sinceMs }: SegmentPiece): Generator<TextBlock> {
     assert(Number.isSafeInteger(atMs), 'a time that is no whole number');
     const from = this.#text.scanner.offset;
     this.#rawHash.update(bytes);
-    for (const block of this.#text.push(bytes, atMs)) await this.#seal(block, signal);
+    yield* this.#text.push(bytes, atMs);
     if (sinceMs === undefined || bytes.length === 0 || sinceMs >= this.#text.atMs) return;
     const endOffset = from + bytes.length;
     const last = this.#uncertain.at(-1);
@@ -148,7 +164,7 @@ class SegmentWriter {
         { offset: scanner.cut },
       );
     }
-    for (const block of this.#text.end()) await this.#seal(block, signal);
+    for (const block of this.#text.end()) await this.seal(block, signal);
     const wanted = await this.#writeEnd(signal);
     const { name } = this.#object;
     try {
@@ -208,11 +224,16 @@ class SegmentWriter {
     return { rawDigest, digest: digestText(directory) };
   }
 
-  async #seal(block: TextBlock, signal?: AbortSignal): Promise<void> {
-    const { stored, rawLength, digest } = await sealBlockAside(block.text);
+  dispose(): void {
+    this.#encoder.close();
+  }
+
+  async seal(block: TextBlock, signal?: AbortSignal): Promise<void> {
+    const sealed = await sealBlockAside(block.text, this.#encoder);
+    const { parts, storedLength, rawLength, digest } = sealed;
     this.#blocks.push({
       offset: this.#object.size,
-      storedLength: stored.length,
+      storedLength,
       rawLength,
       startOffset: block.startOffset,
       endOffset: block.endOffset,
@@ -221,7 +242,7 @@ class SegmentWriter {
       inserted: block.inserted,
       digest: Buffer.from(digest).toString('hex'),
     });
-    await this.#object.write(stored, signal);
+    for (const part of parts) await this.#object.write(part, signal);
   }
 
   #note({ kind, mark, name, startOffset, endOffset, database }: NotableEvent): void {
