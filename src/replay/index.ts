@@ -36,6 +36,7 @@ export {
   type SandboxFill,
   type SandboxOptions,
 } from './sandbox/sandbox.ts';
+export { isKnownCommand } from './translate/known-command.ts';
 export type { TranslateOptions } from './translate/translate-options.ts';
 export { StreamTranslator } from './translate/stream-translator.ts';
 export type { InexactCommands, TranslationReport } from './translate/translation-report.ts';

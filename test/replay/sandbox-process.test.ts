@@ -37,8 +37,7 @@ test('a sandbox is gone when its process is, however that ended', async (t) => {
     const [said] = (await once(child.stdout, 'data')) as [Buffer];
     const folder = dirname(said.toString().trim());
     assert.equal(dirname(folder), parent);
-    const pidFile = join(folder, 'server.pid');
-    const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0;
+    const pid = readPid(folder);
     if (how === 'kill -9') child.kill('SIGKILL');
     await exited;
     await until(() => pid === 0 || !isRunning(pid), `the server outlived ${how}`);
@@ -51,6 +50,15 @@ test('a sandbox is gone when its process is, however that ended', async (t) => {
     assert.deepEqual(readdirSync(parent), []);
   }
 });
+
+/** Of the sandbox's server; 0 when it is gone already. */
+function readPid(folder: string): number {
+  try {
+    return Number(readFileSync(join(folder, 'server.pid'), 'utf8'));
+  } catch {
+    return 0;
+  }
+}
 
 function isRunning(pid: number): boolean {
   try {

@@ -1,7 +1,10 @@
 import { assert } from '../../base/index.ts';
+import { FOOTER_BYTES } from '../payload.ts';
 import { appendFooter } from './footer.ts';
 import type { TargetFormat } from './target-format.ts';
 import { ValueEncoder } from './value-encoder.ts';
+
+const NO_FOOTER = Buffer.alloc(FOOTER_BYTES);
 
 /**
  * Builds the payload that RESTORE of one target takes: type, value, RDB version, checksum
@@ -12,10 +15,13 @@ import { ValueEncoder } from './value-encoder.ts';
  * until the next `begin`; see `representable` and `inexact` before using it.
  */
 export class RestorePayloadEncoder extends ValueEncoder {
+  readonly #isSealed: boolean;
   #end = 0;
 
-  constructor(format: TargetFormat) {
+  /** `isSealed` false: room for version and checksum only, for a reader who cuts them off. */
+  constructor(format: TargetFormat, isSealed = true) {
     super(format, null);
+    this.#isSealed = isSealed;
   }
 
   override end(): void {
@@ -23,7 +29,8 @@ export class RestorePayloadEncoder extends ValueEncoder {
     const { buffer } = this;
     this.#end = buffer.start;
     if (!buffer.representable) return;
-    appendFooter(buffer.out, buffer.start, this.neededVersion);
+    if (this.#isSealed) appendFooter(buffer.out, buffer.start, this.neededVersion);
+    else buffer.out.append(NO_FOOTER);
     this.#end = buffer.out.length;
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { assert, ByteBuilder, type Clock, CodedError, RunControl } from '../../base/index.ts';
+import { assert, type Clock, CodedError, RunControl } from '../../base/index.ts';
 import { encodeCommand } from '../../resp/index.ts';
 import type { FeedSource } from '../feed-source.ts';
 import { StreamTranslator } from '../translate/stream-translator.ts';
@@ -19,7 +19,7 @@ const PING = encodeCommand(['PING']);
 const GETACK = encodeCommand(['REPLCONF', 'GETACK', '*']);
 const KEEPALIVE_MS = 1000;
 const PING_MS = 3000;
-const GATHER_BYTES = 64 << 10;
+const GATHER_BYTES = 256 << 10;
 
 export type History = { readonly replid: string; readonly offset: number };
 
@@ -43,7 +43,8 @@ export class FeedSession {
   /** The replica's own figure, without the offset that it was told to begin at. */
   #acked = 0;
   /** Commands that wait for more to go with them. */
-  readonly #gathered = new ByteBuilder(1024);
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
   /** Nothing is being written: a PING may go. */
   #isIdle = false;
   #isTurning = false;
@@ -187,7 +188,7 @@ export class FeedSession {
       this.#out.say(`$${spool.size}\r\n`);
       for await (const piece of spool.pieces()) {
         this.#baseBytes += piece.length;
-        await this.#out.write(piece);
+        await this.#out.write([piece]);
       }
     } finally {
       clearInterval(keepalive);
@@ -208,14 +209,18 @@ export class FeedSession {
   }
 
   async #sendStream(source: FeedSource, translator: StreamTranslator): Promise<void> {
-    await this.#send(encodeCommand(['SELECT', source.startDatabase]));
+    await this.#send([encodeCommand(['SELECT', source.startDatabase])]);
     this.#waits(true);
     for await (const { bytes, atMs } of source.readStream(this.#stop.signal)) {
       // A pause may last: PINGs go on meanwhile.
       if (this.#out.isPaused) await this.#out.untilUnpaused();
       this.#waits(false);
       this.#stop.signal.throwIfAborted();
-      for (const piece of translator.translate(bytes, atMs)) await this.#gather(piece);
+      for (const piece of translator.translate(bytes, atMs)) {
+        this.#gathered.push(piece);
+        this.#gatheredBytes += piece.length;
+      }
+      if (this.#gatheredBytes >= GATHER_BYTES) await this.#send(this.#takeGathered());
       this.#streamBytes += bytes.length;
       this.#waits(true);
     }
@@ -225,46 +230,39 @@ export class FeedSession {
     this.#isIdle = true;
   }
 
-  /** Small pieces go together; they go alone once the source has to be waited for. */
-  async #gather(piece: Uint8Array): Promise<void> {
-    if (this.#gathered.length + piece.length > GATHER_BYTES) {
-      await this.#send(this.#takeGathered());
-    }
-    if (piece.length > GATHER_BYTES) await this.#send(piece);
-    else this.#gathered.append(piece);
+  #takeGathered(): Uint8Array[] {
+    const pieces = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    return pieces;
   }
 
-  #takeGathered(): Buffer {
-    const bytes = this.#gathered.copy();
-    this.#gathered.clear();
-    return bytes;
-  }
-
-  /** Whether the next piece is waited for: what comes in the same turn of the loop is not. */
+  /**
+   * Whether the next piece is waited for: what comes in the same turn of the loop is not. Small
+   * pieces go together, and alone once the source has to be waited for.
+   */
   #waits(isWaiting: boolean): void {
     this.#isIdle = isWaiting;
-    if (!isWaiting || this.#gathered.length === 0 || this.#isTurning) return;
+    if (!isWaiting || this.#gatheredBytes === 0 || this.#isTurning) return;
     this.#isTurning = true;
     setImmediate(() => {
       this.#isTurning = false;
-      if (!this.#isIdle || this.#gathered.length === 0) return;
-      const bytes = this.#takeGathered();
-      this.#sent += bytes.length;
-      this.#out.press(bytes);
+      if (!this.#isIdle || this.#gatheredBytes === 0) return;
+      this.#sent += this.#gatheredBytes;
+      this.#out.press(this.#takeGathered());
     });
   }
 
-  async #send(commands: Uint8Array): Promise<void> {
-    if (commands.length === 0) return;
-    this.#sent += commands.length;
-    await this.#out.write(commands);
+  async #send(pieces: readonly Uint8Array[]): Promise<void> {
+    for (const { length } of pieces) this.#sent += length;
+    await this.#out.write(pieces);
   }
 
   /** Asks for an acknowledgement and waits until it covers all that was sent so far. */
   async #acknowledged(): Promise<void> {
     const wanted = this.#sent;
     this.#ackedAt = this.#clock.monotonic();
-    await this.#send(GETACK);
+    await this.#send([GETACK]);
     await this.#until(() => this.#acked >= wanted);
   }
 
@@ -290,7 +288,7 @@ export class FeedSession {
 
   /** A PING whenever the stream stands still between two commands. */
   #tick(): void {
-    if (!this.#isIdle || this.#out.isBlocked || this.#gathered.length > 0) return;
+    if (!this.#isIdle || this.#out.isBlocked || this.#gatheredBytes > 0) return;
     if (this.#translator?.isCut === false) return;
     this.#sent += PING.length;
     this.#out.say(PING);

@@ -42,17 +42,40 @@ export class PacedSocket {
   }
 
   /** Queues at once what was held back to go with more; it counts against the pace. */
-  press(bytes: Uint8Array): void {
-    this.#allowance -= bytes.length;
-    if (this.#socket.writable) this.#socket.write(bytes);
+  press(pieces: readonly Uint8Array[]): void {
+    for (const { length } of pieces) this.#allowance -= length;
+    if (this.#socket.writable) this.#queue(pieces);
   }
 
-  /** Resolves when more may come; `bytes` must never change. Throws what the signal carries. */
-  async write(bytes: Uint8Array): Promise<void> {
-    for (const slice of this.#slices(bytes)) {
-      await this.#permission(slice.length);
-      if (!this.#socket.write(slice)) await once(this.#socket, 'drain', { signal: this.#signal });
+  /**
+   * One piece behind the other; resolves when more may come. Their bytes must never change. Throws
+   * what the signal carries.
+   */
+  async write(pieces: readonly Uint8Array[]): Promise<void> {
+    if (this.#control.settings.bytesPerSecond === null) {
+      await this.#permission(0);
+      this.#queue(pieces);
+      return await this.#drained();
     }
+    for (const piece of pieces) {
+      for (const slice of this.#slices(piece)) {
+        await this.#permission(slice.length);
+        this.#socket.write(slice);
+        await this.#drained();
+      }
+    }
+  }
+
+  /** By one call of the kernel where it takes all. */
+  #queue(pieces: readonly Uint8Array[]): void {
+    this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.uncork();
+  }
+
+  async #drained(): Promise<void> {
+    if (!this.#socket.writableNeedDrain) return;
+    await once(this.#socket, 'drain', { signal: this.#signal });
   }
 
   /** As `write`, but resolves when the kernel has `bytes`, so that they may change afterwards. */

@@ -5,6 +5,7 @@ import { CommandWriter } from '../../resp/index.ts';
 import type { FedServer } from '../feed-source.ts';
 import { databaseRules } from './database-rules.ts';
 import { EXPIRY_RULES } from './expiry-rules.ts';
+import { isKnownCommand } from './known-command.ts';
 import { OTHER_RULES } from './other-rules.ts';
 import { restoreRules } from './restore-rules.ts';
 import type { Abilities, Rule, RuleContext } from './rule.ts';
@@ -14,7 +15,7 @@ import type { TranslateOptions } from './translate-options.ts';
 import type { InexactCommands, TranslationReport } from './translation-report.ts';
 
 /** Runs of untouched commands from this size on are handed on where they lie. */
-const LONG_RUN_BYTES = 16 << 10;
+const LONG_RUN_BYTES = 2 << 10;
 const OUTPUT_BYTES = 64 << 10;
 
 /** How commands of one name go: as they are, by a rule, or not at all. */
@@ -150,10 +151,7 @@ export class StreamTranslator {
 
   #isKnown(name: string): boolean {
     const known = this.#options.server.knownCommands;
-    if (known === undefined || known.has(name)) return true;
-    // Before 7.0 servers list containers only; a name with a blank is one's subcommand.
-    const [container = ''] = name.split(' ');
-    return name.includes(' ') && !known.has('CONFIG GET') && known.has(container);
+    return known === undefined || isKnownCommand(name, known);
   }
 
   /** What KeyDB wraps, as if it had come bare. */

@@ -11,8 +11,9 @@ export class GuardedEncoder extends RestorePayloadEncoder {
   readonly #options: EncoderOptions;
   #missing = '';
 
-  constructor(options: EncoderOptions) {
-    super(options.format);
+  /** `isSealed`: with version and checksum. */
+  constructor(options: EncoderOptions, isSealed = true) {
+    super(options.format, isSealed);
     this.#options = options;
   }
 

@@ -28,7 +28,8 @@ export abstract class LineExporter {
   constructor(options: ExportOptions) {
     this.options = options;
     this.#selector = new EntrySelector(options.selection);
-    this.payloads = new NamingEncoder(options);
+    // An RDB takes values without what RESTORE checks.
+    this.payloads = new NamingEncoder(options, options.way !== 'rdb');
     this.fields = new ExpiringFields(this.payloads, options.ttl);
   }
 

@@ -110,7 +110,7 @@ class Replacement {
     before.undo = await this.#keepUndo(identity, keysBefore);
     const feed = await this.#listen(fed);
     try {
-      const done = await this.#feed(feed);
+      const done = await this.#feed(feed, keysBefore);
       return this.#tell({ ...done, before });
     } finally {
       await feed.close();
@@ -134,13 +134,13 @@ class Replacement {
   /** What the target cannot take is found while it still has its own data. */
   async #rehearse(target: FedTarget): Promise<string[]> {
     const { parts, server, allowInexact = false, workers, signal } = this.#request;
-    this.#report({ text: 'Rehearsing the replay' });
     return await rehearse({
       parts,
       target,
       server,
       allowInexact,
       ...(workers !== undefined && { workers }),
+      onStep: (text) => this.#report({ text }),
       onProgress: (bytes, expectedBytes) => this.#report({ bytes, expectedBytes }),
       ...(signal && { signal }),
     });
@@ -216,12 +216,14 @@ class Replacement {
     return undefined;
   }
 
-  async #feed(feed: Feed) {
+  async #feed(feed: Feed, keysBefore: number) {
     const { signal } = this.#request;
     const errorsBefore = await readReplayErrors(this.#conn);
     let isErased = false;
     try {
       await this.#role.set('replica-read-only', 'yes');
+      // Parsed as it comes, not from a file afterwards: nothing is there to be lost meanwhile.
+      if (keysBefore === 0) await this.#role.set('repl-diskless-load', 'on-empty-db');
       await this.#reach(feed);
       isErased = true;
       this.#mayLoad.resolve();
