@@ -35,7 +35,7 @@ export type MaterialiseProgress = {
 export type MaterialiseRequest = {
   readonly plan: RewindPlan;
   readonly sandbox: SandboxSettings;
-  /** Only this is read from the sandbox. */
+  /** Only this is read from the sandbox; a backup that stands at the point is given whole. */
   readonly selection?: EntrySelection;
   /**
    * Replay only what the selected keys can depend on, where that is known to be little and to give

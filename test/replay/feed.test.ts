@@ -131,20 +131,30 @@ for (const name of SERVER_NAMES) {
 
     const expiry = t.test('keeps what has expired until it is promoted', async (t) => {
       const sandbox = await startSandbox(t, name);
+      const anHourAgo = Date.now() - 3_600_000;
+      const hasFields = ['redis-8.0', 'redis-newest', 'valkey-9'].includes(name);
+      const fields = [
+        ['HSET', 'hash', 'gone', '1', 'kept', '2'],
+        ['HPEXPIREAT', 'hash', anHourAgo + 5000, 'FIELDS', 2, 'gone', 'kept'],
+        ['HPERSIST', 'hash', 'FIELDS', 1, 'kept'],
+      ];
       const past = piece(
         [
           ['SETEX', 'gone', 5, 'v'],
           ['SETEX', 'kept', 5, 'v'],
           ['APPEND', 'kept', 'w'],
           ['PERSIST', 'kept'],
+          ...(hasFields ? fields : [['HSET', 'hash', 'kept', '2']]),
         ],
-        Date.now() - 3_600_000,
+        anHourAgo,
       );
       const source = () => recording.source([past]);
       await sandbox.fill(await listen(t, { source, server: sandbox.target }));
       const connection = await ask(t, sandbox);
-      assert.equal(await connection.command(['DBSIZE']), 3);
+      assert.equal(await connection.command(['DBSIZE']), 4);
       assert.equal(replyText(await connection.command(['GET', 'kept'])), 'vw');
+      const hash = (await connection.command(['HGETALL', 'hash'])) as Buffer[];
+      assert.deepEqual(hash.map(String), ['kept', '2']);
       await sandbox.promote();
       assert.equal(await connection.command(['EXISTS', 'gone']), 0);
       assert.equal(await connection.command(['SET', 'writable', '1']), 'OK');

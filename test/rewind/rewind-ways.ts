@@ -122,10 +122,15 @@ export const bySelection: Way = async (request) => {
   const isWanted = (db: number, key: string): boolean =>
     (db === 0 || db === 3) && /^w:([hz]|s.*:.$)/s.test(key) && !key.endsWith(':3');
   const options = { sandbox: target.binary.name, selection };
-  const { model } = await rewindTo(logged, truth.atMs, options);
-  const keys = [...truth.model.keys].filter(([, { db, key }]) => isWanted(db, key));
-  const selected = { ...truth, model: { ...truth.model, keys: new Map(keys) } };
-  return diffFromTruth(selected, model, {
+  const { model, plan } = await rewindTo(logged, truth.atMs, options);
+  const select = (all: Model): Model => {
+    const keys = [...all.keys].filter(([, { db, key }]) => isWanted(db, key));
+    return { ...all, keys: new Map(keys) };
+  };
+  // A backup that stands at the point itself is given whole.
+  const isBase = plan.fromOffset === plan.point.offset;
+  const found = isBase ? select(model) : model;
+  return diffFromTruth({ ...truth, model: select(truth.model) }, found, {
     entriesRead: tellsEntriesRead(target),
     functions: false,
   });

@@ -15,6 +15,9 @@ import { always, type Rule, type RuleContext, type Verdict, wordAt } from './rul
 /** Options of SET that are followed by a value of their own. */
 const WITH_VALUE = new Set(['IFEQ', 'IFNE', 'IFDEQ', 'IFDNE']);
 
+/** The year 4000, below the most that Redis takes for a field. */
+const FAR_AHEAD_MS = '64060588800000';
+
 type FoundOption = { readonly at: number; readonly unit: ExpiryUnit };
 
 /** The option that sets an expiry among `[from, to)` of a command's words. */
@@ -195,6 +198,27 @@ function expireMember(unit: ExpiryUnit): Rule {
   };
 }
 
+/**
+ * `HPERSIST key FIELDS n field …`: Redis looks at its own clock there, also as a replica and while
+ * it loads (seen on 8.0 and 8.6), and leaves a field alone whose time has passed meanwhile. It takes
+ * a later time for such a field, so that goes first; what had no expiry ends without one as well.
+ */
+const PERSIST_FIELDS: Rule = {
+  emits: 'HPEXPIREAT',
+  touches: (_, { can }) => !can.persistsPassedFields,
+  write: (command, out) => {
+    if (command.argc < 4) return 'pass';
+    out.begin(command.argc + 1);
+    out.word('HPEXPIREAT');
+    out.bytes(command.arg(1));
+    out.word(FAR_AHEAD_MS);
+    for (let i = 2; i < command.argc; i++) out.bytes(command.arg(i));
+    out.begin(command.argc);
+    for (let i = 0; i < command.argc; i++) out.bytes(command.arg(i));
+    return 'rewritten';
+  },
+};
+
 export const EXPIRY_RULES: Readonly<Record<string, Rule>> = {
   SET,
   SETEX: setex(SECONDS),
@@ -208,6 +232,7 @@ export const EXPIRY_RULES: Readonly<Record<string, Rule>> = {
   HPEXPIRE: expire('HPEXPIREAT', MILLISECONDS),
   HEXPIREAT: expire('HPEXPIREAT', SECONDS_AT),
   HPEXPIREAT: expire('HPEXPIREAT', MILLISECONDS_AT),
+  HPERSIST: PERSIST_FIELDS,
   HSETEX,
   MSETEX,
   EXPIREMEMBER: expireMember(SECONDS),

@@ -18,6 +18,8 @@ export type Abilities = {
   readonly restoresAbsolute: boolean;
   /** XADD … IDMP, from Redis 8.6 on. */
   readonly knowsIdempotency: boolean;
+  /** As a replica it persists a field whose time has passed by its own clock: not so Redis. */
+  readonly persistsPassedFields: boolean;
 };
 
 /**

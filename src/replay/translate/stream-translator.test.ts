@@ -58,6 +58,15 @@ const until = AT_MS + 5000;
 const shifted = { expiry: { shiftMs: 1000, persists: false } };
 const persisted = { expiry: { shiftMs: 0, persists: true } };
 
+test('StreamTranslator makes Redis persist fields whose time has passed meanwhile', () => {
+  const recorded: Words[] = [['HPERSIST', 'h', 'FIELDS', 2, 'f', 'g']];
+  const later = ['HPEXPIREAT', 'h', 64_060_588_800_000, 'FIELDS', 2, 'f', 'g'];
+  becomes(recorded, [later, ...recorded], { version: '8.0.2' });
+  becomes(recorded, [later, ...recorded], { version: '8.6.3', ...shifted });
+  const server = { family: 'valkey' as const, version: '9.1.2' };
+  becomes(recorded, recorded, { server, recordedFrom: server });
+});
+
 test('StreamTranslator hands on untouched commands as the bytes that came, without a copy', () => {
   const piece = bytesOf(
     Array.from({ length: 2000 }, (_, i) => ['set', `k${i}`, 'v'.repeat(i % 50)]),

@@ -252,6 +252,7 @@ function abilitiesOf({ family, version }: FedServer): Abilities {
     setsExpiryAt: family !== 'keydb' && (!isRedis || number >= 60200),
     restoresAbsolute: !isRedis || number >= 50000,
     knowsIdempotency: isRedis && number >= 80600,
+    persistsPassedFields: !isRedis,
   };
 }
 
