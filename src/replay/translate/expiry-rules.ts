@@ -199,9 +199,9 @@ function expireMember(unit: ExpiryUnit): Rule {
 }
 
 /**
- * `HPERSIST key FIELDS n field …`: Redis looks at its own clock there, also as a replica and while
- * it loads (seen on 8.0 and 8.6), and leaves a field alone whose time has passed meanwhile. It takes
- * a later time for such a field, so that goes first; what had no expiry ends without one as well.
+ * `HPERSIST key FIELDS n field …`: Redis looks at its own clock there, even as a replica (seen on
+ * 8.0 and 8.6), and leaves a field alone whose time has passed meanwhile. It takes a later time for
+ * such a field, so that goes first; what had no expiry ends without one as well.
  */
 const PERSIST_FIELDS: Rule = {
   emits: 'HPEXPIREAT',
