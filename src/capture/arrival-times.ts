@@ -71,7 +71,7 @@ export class ArrivalTimes {
       this.#holdMs = mostMs + HOLD_AHEAD_MS;
     }
     this.#isStepped = isBehind;
-    if (!isBehind) this.#seenMs = mostMs > now ? mostMs : now;
+    if (!isBehind) this.#seenMs = Math.max(mostMs, now);
     return isBehind;
   }
 }

@@ -28,6 +28,7 @@ export {
   type FindOptions,
   type SandboxServer,
 } from './sandbox/find-sandbox-server.ts';
+export { isLeftBehind } from './sandbox/sandbox-folder.ts';
 export { errorsSince, readReplayErrors, type ReplayErrors } from './sandbox/replay-errors.ts';
 export {
   type FailedCommands,

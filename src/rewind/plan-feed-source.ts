@@ -7,7 +7,6 @@ import {
   type Manifest,
   readLogStream,
   type Repository,
-  type Source,
 } from '../repository/index.ts';
 import {
   exportBackup,
@@ -45,7 +44,6 @@ export type FeedSourceOptions = {
 /** A backup, and the stretch of log behind it that leads to a state; null: the backup itself. */
 export type FeedParts = {
   readonly repository: Repository;
-  readonly source: Source;
   readonly base: Manifest;
   readonly log: {
     readonly lineage: LineageLog;
@@ -58,10 +56,10 @@ export type FeedParts = {
 
 /** The parts of a plan; where the point is the base's own, the base alone. */
 export function feedPartsOf(plan: RewindPlan): FeedParts {
-  const { repository, source, base, log: lineage, fromOffset, startDatabase, point } = plan;
+  const { repository, base, log: lineage, fromOffset, startDatabase, point } = plan;
   const toOffset = point.offset;
   const log = { lineage, fromOffset, toOffset, startDatabase };
-  return { repository, source, base, log: fromOffset === toOffset ? null : log };
+  return { repository, base, log: fromOffset === toOffset ? null : log };
 }
 
 /** What a feed hands to one replica to bring it to a plan's point. Make a new one for each. */
@@ -71,7 +69,7 @@ export function feedSourceOf(plan: RewindPlan, options: FeedSourceOptions = {}):
 
 /** As `feedSourceOf`, also for a backup without a log. It is read once. */
 export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = {}): FeedSource {
-  const { repository, source, base, log } = parts;
+  const { repository, base, log } = parts;
   const { narrowed } = options;
   const selection = narrowed?.baseSelection ?? options.selection;
   const isWhole = narrowed !== undefined || selectsEverything(selection ?? {});
@@ -100,8 +98,7 @@ export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = 
       checkExact(report, server, options.allowInexact === true);
       if (report.totals.inexact > 0) options.onInexact?.(inexactBase(report));
     },
-    readStream: (signal) =>
-      narrowed?.readStream(signal) ?? readPieces(repository, source, log, signal),
+    readStream: (signal) => narrowed?.readStream(signal) ?? readPieces(repository, log, signal),
     startDatabase: log?.startDatabase ?? 0,
     streamBytes: narrowed?.streamBytes ?? (log === null ? 0 : log.toOffset - log.fromOffset),
   };
@@ -109,7 +106,6 @@ export function createFeedSource(parts: FeedParts, options: FeedSourceOptions = 
 
 async function* readPieces(
   repository: Repository,
-  _source: Source,
   log: FeedParts['log'],
   signal: AbortSignal,
 ): AsyncGenerator<FedPiece> {

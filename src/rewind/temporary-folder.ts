@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '../base/index.ts';
+import { isLeftBehind } from '../replay/index.ts';
 
 const PREFIX = 'tidemark-instant-';
 
@@ -24,18 +25,8 @@ export async function createTemporaryFolder(parent = tmpdir()): Promise<string> 
 
 async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const owner = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
-    if (!(owner > 0) || isRunning(owner)) continue;
+    if (!isLeftBehind(name, PREFIX)) continue;
     // Another user's is for that user to remove.
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

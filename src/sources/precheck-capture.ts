@@ -14,7 +14,7 @@ import { chooseNode, type NodeChoice, type NodePreference } from './choose-node.
 import { error, type Finding, ok } from './finding.ts';
 import { type Growth, judgeCapture } from './precheck-capture-findings.ts';
 import { tryRights } from './precheck-rights.ts';
-import { readConfig, watch } from './precheck-source.ts';
+import { connectOptions, readConfig, unreachable, watch } from './precheck-source.ts';
 import type { CommandNames } from './replication-options.ts';
 
 /** Which offset a capture acknowledges: what is fsynced, what is stored, or nothing. */
@@ -66,17 +66,8 @@ export async function precheckCapture(
     if (failure.code === 'REPLICA_UNAVAILABLE') {
       return [error('capture.node', failure.message, failure.hint)];
     }
-    const id = failure.code === 'AUTH_FAILED' ? 'source.auth' : 'source.reach';
-    return [error(id, failure.message, failure.hint)];
+    return [unreachable(failure)];
   }
-}
-
-function connectOptions({ tls, signal, connectTimeoutMs }: PrecheckCaptureOptions) {
-  return {
-    ...(tls && { tls }),
-    ...(signal && { signal }),
-    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-  };
 }
 
 async function look(choice: NodeChoice, options: PrecheckCaptureOptions): Promise<Finding[]> {

@@ -51,29 +51,40 @@ export async function precheckSource(
     return await look(address, options);
   } catch (failure) {
     if (!(failure instanceof CodedError) || failure.code === 'INTERRUPTED') throw failure;
-    const id = failure.code === 'AUTH_FAILED' ? 'source.auth' : 'source.reach';
-    return [error(id, failure.message, failure.hint)];
+    return [unreachable(failure)];
   }
 }
 
-async function look(address: RedisAddress, options: PrecheckOptions): Promise<Finding[]> {
-  const connectOptions = {
-    ...(options.tls && { tls: options.tls }),
-    ...(options.signal && { signal: options.signal }),
-    ...(options.connectTimeoutMs !== undefined && { connectTimeoutMs: options.connectTimeoutMs }),
+/** Why nothing can be asked of the server. */
+export function unreachable({ code, message, hint }: CodedError): Finding {
+  return error(code === 'AUTH_FAILED' ? 'source.auth' : 'source.reach', message, hint);
+}
+
+export function connectOptions({
+  tls,
+  signal,
+  connectTimeoutMs,
+}: Pick<PrecheckOptions, 'tls' | 'signal' | 'connectTimeoutMs'>) {
+  return {
+    ...(tls && { tls }),
+    ...(signal && { signal }),
+    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
   };
-  const conn = await connect(address, connectOptions);
+}
+
+async function look(address: RedisAddress, options: PrecheckOptions): Promise<Finding[]> {
+  const conn = await connect(address, connectOptions(options));
   // Of Sentinels it was their master that we came to.
   const node = conn.address;
   try {
     const startedAt = systemClock.monotonic();
     const identity = await describeServer(conn);
     const config = await readConfig(conn, PARAMETERS);
-    const trial = await connect(node, connectOptions);
+    const trial = await connect(node, connectOptions(options));
     const rights = await tryRights(trial, identity, options.commandNames ?? {}).finally(() =>
       trial.close(),
     );
-    const scan = await tryScan(await connect(node, connectOptions), identity);
+    const scan = await tryScan(await connect(node, connectOptions(options)), identity);
     const watchMs = (options.watchMs ?? 1000) - (systemClock.monotonic() - startedAt);
     if (identity.offset !== null && watchMs > 0) await watch(watchMs, options.signal);
     const writeRate = await measureWrites(conn, identity.offset, startedAt);

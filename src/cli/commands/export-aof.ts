@@ -122,9 +122,9 @@ async function stateAtInstant(
     onNotice: (text) => meter.note(`note: ${text}`),
     signal: invocation.terminal.signal,
   });
-  const { repository, source, manifest, inexact } = made;
+  const { repository, manifest, inexact } = made;
   return {
-    parts: { repository, source, base: manifest, log: null },
+    parts: { repository, base: manifest, log: null },
     recordedFrom: plan.server,
     inexact,
     [Symbol.asyncDispose]: () => made.close(),

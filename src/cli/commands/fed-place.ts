@@ -65,14 +65,14 @@ export function describeFedPlace(place: ChosenPlace): string {
 }
 
 function partsOfBackup(place: Extract<ChosenPlace, { kind: 'backup' }>): FeedParts {
-  const { repository, source, manifest } = place;
+  const { repository, manifest } = place;
   if (manifest.shards.length > 1) {
     const message = `Cannot feed one server with the ${manifest.shards.length} shards of ${manifest.id}`;
     throw new CodedError('SOURCE_UNSUPPORTED', message, {
       hint: 'Restore it to a cluster instead',
     });
   }
-  return { repository, source, base: manifest, log: null };
+  return { repository, base: manifest, log: null };
 }
 
 function recordedFrom(place: ChosenPlace): RecordedServer {

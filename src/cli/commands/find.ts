@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { CountedReads, findKey, type KeyFacts, type KeyInBackup } from '../../browse/index.ts';
 import { CodedError } from '../../base/index.ts';
 import { formatText } from '../../entries/index.ts';
-import { findSource, listSources, type Repository, type Source } from '../../repository/index.ts';
+import type { Repository, Source } from '../../repository/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation } from '../invocation.ts';
 import { parseCount } from '../options/amounts.ts';
@@ -10,7 +10,7 @@ import { defined } from '../options/defined.ts';
 import { addInstantOptions, addSandboxOptions, instantOf } from '../options/instant-option.ts';
 import { pointDocument } from '../options/instant-text.ts';
 import { readTime } from '../options/time-option.ts';
-import { openRepo } from '../options/repository-option.ts';
+import { chooseSources, openRepo } from '../options/repository-option.ts';
 import { parseDatabases, parseText } from '../options/selection-options.ts';
 import type { StateOptions } from '../options/state-option.ts';
 import { findHistory, type KeyHistory } from './find-history.ts';
@@ -84,10 +84,7 @@ async function runFind(
   const storage = new CountedReads(opened.storage);
   const repository: Repository = { ...opened, storage };
   const { signal } = terminal;
-  const sources =
-    options.source === undefined
-      ? await listSources(repository, signal)
-      : [await findSource(repository, options.source, signal)];
+  const sources = await chooseSources(repository, options.source, signal);
   const found: Found[] = [];
   const values: KeyFacts[] = [];
   for (const source of sources) {

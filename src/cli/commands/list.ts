@@ -1,15 +1,9 @@
 import type { Command } from 'commander';
 import { CodedError } from '../../base/index.ts';
-import {
-  findSource,
-  listSources,
-  type Manifest,
-  readShardLogs,
-  type Source,
-} from '../../repository/index.ts';
+import { type Manifest, readShardLogs, type Source } from '../../repository/index.ts';
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, styled } from '../invocation.ts';
-import { openRepo } from '../options/repository-option.ts';
+import { chooseSources, openRepo } from '../options/repository-option.ts';
 import {
   formatBytes,
   formatCount,
@@ -53,10 +47,7 @@ async function runList(
 ): Promise<ExitStatus> {
   const { terminal, printer } = invocation;
   const repository = await openRepo(invocation, 'read');
-  const sources =
-    options.source === undefined
-      ? await listSources(repository, terminal.signal)
-      : [await findSource(repository, options.source, terminal.signal)];
+  const sources = await chooseSources(repository, options.source, terminal.signal);
   const listed: ListedSource[] = [];
   for (const source of sources) {
     const backups = await readBackups(repository, source, terminal.signal);

@@ -105,8 +105,8 @@ function refuseContradictions(
 
 function partsOf(place: ChosenPlace): FeedParts {
   if (place.kind === 'instant') return feedPartsOf(place.plan);
-  const { repository, source, manifest } = place;
-  return { repository, source, base: manifest, log: null };
+  const { repository, manifest } = place;
+  return { repository, base: manifest, log: null };
 }
 
 function serverOf(place: ChosenPlace): ReplaceRequest['server'] {

@@ -2,8 +2,6 @@ import type { Command } from 'commander';
 import { dirname } from 'node:path';
 import { type CaptureStatus, readCaptureStatus } from '../../capture/index.ts';
 import {
-  findSource,
-  listSources,
   readReports,
   readShardLogs,
   type Repository,
@@ -13,7 +11,7 @@ import {
 import { EXIT, type ExitStatus } from '../exit-codes.ts';
 import { action, type Door, type Invocation, styled } from '../invocation.ts';
 import { parseDuration } from '../options/durations.ts';
-import { openRepo } from '../options/repository-option.ts';
+import { chooseSources, openRepo } from '../options/repository-option.ts';
 import { formatAmount, formatBytes, formatDuration, formatInstant } from '../output/format.ts';
 import { formatFacts } from '../output/text-table.ts';
 import { formatSpan, gapDocument, logOverview, rangeDocument } from './list-log.ts';
@@ -73,10 +71,7 @@ type SourceStatus = {
 async function runStatus(invocation: Invocation, options: StatusOptions): Promise<ExitStatus> {
   const { terminal, printer } = invocation;
   const repository = await openRepo(invocation, 'read');
-  const sources =
-    options.source === undefined
-      ? await listSources(repository, terminal.signal)
-      : [await findSource(repository, options.source, terminal.signal)];
+  const sources = await chooseSources(repository, options.source, terminal.signal);
   const statuses: SourceStatus[] = [];
   for (const source of sources) {
     const facts = await readFacts(invocation, repository, source);

@@ -4,6 +4,7 @@ import {
   type BackupListing,
   findBackup,
   findSource,
+  listSources,
   type Manifest,
   openRepository,
   readManifest,
@@ -39,6 +40,16 @@ export async function openRepo(
   const { clock, version, signal } = invocation.terminal;
   const storage = new DirectoryStorage(chooseFolder(invocation.repo));
   return await openRepository(storage, { mode, clock, writerVersion: version }, signal);
+}
+
+/** The sources that a command is about: the one that was named, or all. SOURCE_NOT_FOUND. */
+export async function chooseSources(
+  repository: Repository,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly Source[]> {
+  if (name === undefined) return await listSources(repository, signal);
+  return [await findSource(repository, name, signal)];
 }
 
 /** A backup that a command was pointed at. */

@@ -15,10 +15,9 @@ export function createSandboxFolder(parent = tmpdir()): string {
 }
 
 /** Removes what dead processes left in `parent`, servers that still run there included. */
-export function sweepSandboxFolders(parent = tmpdir()): void {
+function sweepSandboxFolders(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const owner = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
-    if (!(owner > 0) || isRunning(owner)) continue;
+    if (!isLeftBehind(name, PREFIX)) continue;
     const folder = join(parent, name);
     try {
       killServerOf(folder);
@@ -40,6 +39,12 @@ function killServerOf(folder: string): void {
   } catch {
     // It ended meanwhile, or this system does not tell.
   }
+}
+
+/** Whether a folder named `<prefix><process id>-…` belongs to a process that is gone. */
+export function isLeftBehind(name: string, prefix: string): boolean {
+  const owner = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1]);
+  return owner > 0 && !isRunning(owner);
 }
 
 function isRunning(pid: number): boolean {

@@ -17,7 +17,7 @@ const PREFIX_BYTES = 12;
 /** Enough of a file to ask `headerFrameLength`. */
 export const HEADER_PREFIX_BYTES = PREFIX_BYTES;
 
-export const HEADER_TAG = 'TMHD';
+const HEADER_TAG = 'TMHD';
 const FILTER_TAG = 'TMFL';
 const DIRECTORY_TAG = 'TMDR';
 const TRAILER_TAG = 'TMTR';
@@ -104,16 +104,21 @@ export function frameContent(frame: Buffer, tag: string, object: string): Buffer
 }
 
 export function encodeHeader(header: DataFileHeader): Buffer {
+  return encodeFileHeader('tidemark-data', DATA_FILE_VERSION, header);
+}
+
+/** The header frame of a file made of blocks: what it is, and where it belongs. */
+export function encodeFileHeader(format: string, formatVersion: number, place: object): Buffer {
   const document = {
-    format: 'tidemark-data',
-    formatVersion: DATA_FILE_VERSION,
+    format,
+    formatVersion,
     codec: 'zstd',
     cipher: null,
     keyId: null,
     digest: 'sha256',
     requires: [],
     optional: [],
-    ...header,
+    ...place,
   };
   return skippableFrame(HEADER_TAG, Buffer.from(`${JSON.stringify(document)}\n`));
 }

@@ -1,6 +1,6 @@
 import { CodedError } from '../../base/index.ts';
 import { MAX_BLOCK_BYTES, sha256 } from '../data-file/block.ts';
-import { frameContent, HEADER_TAG, skippableFrame } from '../data-file/data-file-format.ts';
+import { encodeFileHeader, frameContent, skippableFrame } from '../data-file/data-file-format.ts';
 import { decodeFrame, encodeFrame } from '../data-file/zstd-frame.ts';
 import { checkRequirements } from '../records/document.ts';
 import { Fields } from '../records/fields.ts';
@@ -53,18 +53,7 @@ export type SegmentPlace = {
 };
 
 export function encodeSegmentHeader(place: SegmentPlace): Buffer {
-  const document = {
-    format: FORMAT,
-    formatVersion: SEGMENT_VERSION,
-    codec: 'zstd',
-    cipher: null,
-    keyId: null,
-    digest: 'sha256',
-    requires: [],
-    optional: [],
-    ...place,
-  };
-  return skippableFrame(HEADER_TAG, Buffer.from(`${JSON.stringify(document)}\n`));
+  return encodeFileHeader(FORMAT, SEGMENT_VERSION, place);
 }
 
 /** Throws unless a header frame says that the segment belongs where it was found. */

@@ -112,8 +112,8 @@ class Drill {
     this.#tuning = tuning;
     const { subject } = request;
     if (subject.kind === 'backup') {
-      const { repository, source, manifest } = subject;
-      this.#parts = { repository, source, base: manifest, log: null };
+      const { repository, manifest } = subject;
+      this.#parts = { repository, base: manifest, log: null };
       this.#recordedFrom = manifest.shards[0]?.server ?? { family: 'unknown', version: null };
     } else {
       this.#parts = feedPartsOf(subject.plan);
